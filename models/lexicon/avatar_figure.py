@@ -1,0 +1,170 @@
+"""What the avatar draws: a pose in output pixels, one depth scale for body and hands, and no gaps.
+
+MediaPipe's body depth is exaggerated about four times against its x and y, and the wrist-relative depth of hands is
+not; a synthetic pose may be exact. So the clip's body depth is scaled until no wrist is farther from its shoulder
+than an arm is long, and a hand's depth is its wrist's plus its own.
+
+Shapes: T frames. Points are (T, K, 3) in output pixels, z growing away from the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pose_format import Pose
+
+from models.errors import PoseError
+from models.lexicon.avatar_canvas import Array
+from models.lexicon.avatar_hand import palm_length
+from models.pose import landmarks
+
+SIDES = ("left", "right")
+_HAND = {"left": landmarks.LEFT_HAND, "right": landmarks.RIGHT_HAND}
+ARM = {"left": (11, 13, 15), "right": (12, 14, 16)}  # shoulder, elbow, wrist
+_KNUCKLES = {"left": (19, 17), "right": (20, 18)}  # index and little finger of the body's landmarks
+
+_ARM_REACH = 1.5  # an arm in shoulder widths
+_PALM_PER_SHOULDER = 0.29  # wrist to knuckles in shoulder widths
+_CARRY_FRAMES = 10  # how long a lost hand keeps the shape it was last or will next be seen in
+
+# A hand at rest, in palm lengths: x along the hand, y to the thumb, z out of the back.
+_RELAXED = np.array([
+    (0, 0, 0), (.28, .28, -.10), (.55, .47, -.22), (.80, .52, -.34), (1.00, .50, -.46),
+    (.98, .26, 0), (1.38, .30, -.16), (1.56, .30, -.36), (1.64, .29, -.55),
+    (1.00, .04, .01), (1.42, .05, -.20), (1.60, .05, -.45), (1.66, .05, -.68),
+    (.95, -.15, 0), (1.32, -.18, -.22), (1.46, -.18, -.46), (1.48, -.17, -.66),
+    (.86, -.32, -.02), (1.13, -.37, -.20), (1.24, -.37, -.38), (1.26, -.36, -.54),
+], np.float32)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A clip ready to draw. hands and palms go by side; face is None where it was not seen in the whole clip."""
+
+    body: Array  # (T, 33, 3)
+    body_seen: NDArray[np.bool_]  # (T,)
+    face: Array | None  # (T, 468 or 478, 3)
+    face_seen: NDArray[np.bool_]  # (T,)
+    hands: dict[str, Array]  # (T, 21, 3), filled in where a hand was lost
+    palms: dict[str, float]  # px
+    shoulders: float  # px between the shoulders, the size of everything
+    head: float  # px from forehead to chin
+    width: int
+    height: int
+
+
+def figure(pose: Pose, width: int, height: int) -> Figure:
+    """Bring a Holistic pose to output pixels. Raises PoseError when no frame shows a body."""
+    size = pose.header.dimensions
+    scale = min(width / size.width, height / size.height)
+    shift = np.array([(width - scale * size.width) / 2, (height - scale * size.height) / 2, 0], np.float32)
+    stretch = np.array([scale, scale, scale * size.width], np.float32)
+
+    def points(name: str) -> tuple[Array, NDArray[np.bool_]]:
+        data, confidence = landmarks.component(pose, name)
+        return (data * stretch + shift).astype(np.float32), (confidence > 0).any(axis=1)
+
+    body, body_seen = points(landmarks.BODY)
+    if not body_seen.any():
+        raise PoseError(f"No body was seen in any of the {len(body)} frames, so there is nobody to draw.")
+    body = _held(body, body_seen)
+    shoulders = float(np.median(np.linalg.norm((body[:, 11] - body[:, 12])[:, :2], axis=-1))) + 1e-3
+    body[..., 2] *= _depth_scale(body, shoulders)
+    face, face_seen = points(landmarks.FACE)
+    head = 0.62 * shoulders
+    if face_seen.any():
+        head = float(np.median(np.linalg.norm(face[face_seen, 10] - face[face_seen, 152], axis=-1)))
+    hands, palms = {}, {}
+    for side in SIDES:
+        hand, hand_seen = points(_HAND[side])
+        palms[side] = _palm(hand[hand_seen], shoulders)
+        hands[side] = _hand_track(hand, hand_seen, body, side, palms[side])
+    return Figure(
+        body=body,
+        body_seen=body_seen,
+        face=_held(face, face_seen) if face_seen.any() else None,
+        face_seen=face_seen,
+        hands=hands,
+        palms=palms,
+        shoulders=shoulders,
+        head=head,
+        width=width,
+        height=height,
+    )
+
+
+def _held(points: Array, seen: NDArray[np.bool_]) -> Array:
+    """Frames without the part take it from the nearest frame with it."""
+    return points[_nearest(seen)].copy()
+
+
+def _nearest(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(T,) index of the nearest frame where `seen` holds (there is at least one)."""
+    where = np.flatnonzero(seen)
+    right = np.clip(np.searchsorted(where, np.arange(len(seen))), 0, len(where) - 1)
+    left = np.maximum(right - 1, 0)
+    frames = np.arange(len(seen))
+    closer = np.abs(where[left] - frames) <= np.abs(where[right] - frames)
+    return np.where(closer, where[left], where[right])
+
+
+def _depth_scale(body: Array, shoulders: float) -> float:
+    reach = max(float(np.percentile(np.abs(body[:, ARM[s][2], 2] - body[:, ARM[s][0], 2]), 95)) for s in SIDES)
+    return min(1.0, _ARM_REACH * shoulders / (reach + 1e-6))
+
+
+def _palm(hand: Array, shoulders: float) -> float:
+    usual = _PALM_PER_SHOULDER * shoulders
+    if len(hand) == 0:
+        return usual
+    return float(np.clip(np.median(palm_length(hand)), 0.55 * usual, 1.9 * usual))
+
+
+def _hand_track(hand: Array, seen: NDArray[np.bool_], body: Array, side: str, palm: float) -> Array:
+    """The hand in every frame, its depth the body's: as seen, carried over a short gap, or at rest."""
+    shoulder, elbow, wrist = (body[:, index] for index in ARM[side])
+    track = np.empty((len(body), landmarks.NUM_HAND, 3), np.float32)
+    nearest = _nearest(seen) if seen.any() else np.full(len(body), -(10**6))
+    for frame in range(len(body)):
+        source = nearest[frame]
+        if seen[frame]:
+            track[frame] = hand[frame]
+        elif abs(source - frame) <= _CARRY_FRAMES:
+            turned = _turned(hand[source], elbow[source], wrist[source], elbow[frame], wrist[frame])
+            rest = _relaxed(body[frame], side, palm)
+            share = abs(source - frame) / (_CARRY_FRAMES + 1)
+            track[frame] = turned * (1 - share) + rest * share
+        else:
+            track[frame] = _relaxed(body[frame], side, palm)
+        track[frame, :, 2] += wrist[frame, 2] - track[frame, 0, 2]
+    return track
+
+
+def _turned(hand: Array, elbow: Array, wrist: Array, new_elbow: Array, new_wrist: Array) -> Array:
+    """A hand shape carried to another frame: moved to the wrist and turned with the forearm in the image."""
+    before, after = (wrist - elbow)[:2], (new_wrist - new_elbow)[:2]
+    angle = np.arctan2(after[1], after[0]) - np.arctan2(before[1], before[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    local = hand - hand[0]
+    turned = np.stack([local[:, 0] * cos - local[:, 1] * sin, local[:, 0] * sin + local[:, 1] * cos, local[:, 2]], 1)
+    return np.asarray(turned + new_wrist, np.float32)
+
+
+def _relaxed(body: Array, side: str, palm: float) -> Array:
+    """A hand at rest at the end of the forearm, turned as the body's own finger landmarks suggest."""
+    elbow, wrist = (body[index] for index in ARM[side][1:])
+    index, little = (body[point] for point in _KNUCKLES[side])
+    flat = np.array([1, 1, 0.25], np.float32)  # the body's finger depths are guesses
+    along = _unit((index + little) / 2 - wrist, flat) + _unit(wrist - elbow, flat)
+    along = _unit(along, 1)
+    thumb = _unit(index - little, flat) + np.array([0, -0.2, -0.4], np.float32)  # resting thumbs point forward
+    thumb = _unit(thumb - along * float(thumb @ along), 1)
+    back = np.cross(along, thumb) * (1 if side == "right" else -1)
+    return np.asarray(wrist + palm * _RELAXED @ np.stack([along, thumb, back]), np.float32)
+
+
+def _unit(vector: Array, weights: Array | float) -> Array:
+    weighted = vector * weights
+    return np.asarray(weighted / (np.linalg.norm(weighted) + 1e-6), np.float32)

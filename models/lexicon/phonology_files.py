@@ -1,0 +1,360 @@
+"""Reads and validates the YAML of a phonological lexicon (the vocabulary is explained in `phonology`).
+
+A folder holds handshapes.yaml, places.yaml and any number of files of entries. Every mistake is reported with
+the file, the entry, the key, the value seen and what is allowed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import yaml
+
+from models.errors import LexiconError
+from models.lexicon import hand
+from models.lexicon.phonology import (
+    BASE,
+    BOTH,
+    BROWS,
+    CYCLES,
+    DIRECTIONS,
+    HANDEDNESS,
+    HEADS,
+    MOUTHS,
+    Cycle,
+    Handshape,
+    Marks,
+    Move,
+    Phonology,
+    Place,
+    Posture,
+    SignEntry,
+    Spot,
+    Step,
+    Vector,
+)
+
+EMBEDDED = Path(__file__).parents[2] / "assets" / "lexicon" / "ase"
+HANDSHAPES_FILE, PLACES_FILE = "handshapes.yaml", "places.yaml"
+OTHER_ELBOW = "other.elbow"
+
+
+def load_phonology(folder: Path = EMBEDDED) -> Phonology:
+    """The written lexicon in a folder. Raises LexiconError for the first mistake found in it."""
+    for name in (HANDSHAPES_FILE, PLACES_FILE):
+        if not (folder / name).is_file():
+            raise LexiconError(f"{folder} has no {name}; a lexicon of written signs needs it (copy the one for ase).")
+    shapes = _load_handshapes(folder / HANDSHAPES_FILE)
+    places = _load_places(folder / PLACES_FILE)
+    entries: dict[str, SignEntry] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name in (HANDSHAPES_FILE, PLACES_FILE):
+            continue
+        for gloss, fields in _mapping(path).items():
+            if str(gloss) in entries:
+                raise LexiconError(f"{path.name}: {gloss} is already in another file or above; rename one of them.")
+            where = _Where(file=path.name, entry=str(gloss), shapes=shapes, places=places)
+            entries[str(gloss)] = _entry(where, fields, theme=path.stem)
+    return Phonology(entries, shapes, places)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Where:
+    """Where in the files we are, and which names may be used there."""
+
+    file: str
+    entry: str
+    shapes: Mapping[str, Handshape]
+    places: Mapping[str, Place]
+    key: str = ""
+
+    def under(self, key: str) -> _Where:
+        path = f"{self.key}.{key}" if self.key else key
+        return _Where(file=self.file, entry=self.entry, shapes=self.shapes, places=self.places, key=path)
+
+    def fail(self, value: object, allowed: str) -> NoReturn:
+        raise LexiconError(f"{self.file}: {self.entry}: {self.key} is {value!r}; allowed: {allowed}.")
+
+    def one_of(self, value: object, allowed: Collection[str]) -> str:
+        if value not in allowed:
+            self.fail(value, ", ".join(allowed))
+        return str(value)
+
+    def number(self, value: object, low: float, high: float) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            self.fail(value, f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    def fields(self, value: object, allowed: Collection[str]) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self.fail(value, "a mapping with " + ", ".join(allowed))
+        for key in value:
+            if key not in allowed:
+                self.under(str(key)).fail(value[key], "only the keys " + ", ".join(allowed))
+        return value
+
+    def direction(self, value: object) -> Vector:
+        total = np.zeros(3)
+        for word in str(value).split("-"):
+            if word not in DIRECTIONS:
+                self.fail(value, "directions joined by hyphens out of " + ", ".join(DIRECTIONS))
+            total += DIRECTIONS[word]
+        if not total.any():
+            self.fail(value, "directions that do not cancel each other")
+        return _vector(total / np.linalg.norm(total))
+
+    def shape(self, value: object) -> Handshape:
+        return self.shapes[self.one_of(value if isinstance(value, str) else str(value), self.shapes)]
+
+
+ENTRY_KEYS = ("words", "hands", "strong", "weak", "moves", "repeat", "hold_s", "brows", "mouth", "head")
+ABOUT_KEYS = ("source", "note")
+POSTURE_KEYS = ("shape", "palm", "fingers", "elbow", "at", "touch", "gap_cm", "offset_cm")
+SPOT_KEYS = ("at", "touch", "gap_cm", "offset_cm")
+MOVE_KEYS = ("to", "line", "arc", "shape", "palm", "fingers", "elbow", "time_s", *CYCLES)
+
+
+def _entry(where: _Where, value: object, *, theme: str) -> SignEntry:
+    fields = where.fields(value, (*ENTRY_KEYS, *ABOUT_KEYS))
+    if where.entry != where.entry.upper():
+        raise LexiconError(f"{where.file}: {where.entry}: a gloss is written in upper case: {where.entry.upper()}.")
+    if not fields.get("source"):
+        where.under("source").fail(fields.get("source"), "the reference that describes this sign")
+    hands = where.under("hands").one_of(fields.get("hands", "one"), HANDEDNESS)
+    strong = _posture(where.under("strong"), fields.get("strong"), None)
+    weak = None
+    if hands in (BASE, BOTH):
+        weak = _posture(where.under("weak"), fields.get("weak"), None)
+    elif "weak" in fields:
+        where.under("weak").fail("a posture", "only with hands: base or both")
+    words = fields.get("words") or [where.entry.lower().replace("-", " ")]
+    if not isinstance(words, list):
+        where.under("words").fail(words, "a list of words")
+    hold = fields.get("hold_s")
+    return SignEntry(
+        gloss=where.entry,
+        words=tuple(str(word) for word in words),
+        hands=hands,
+        strong=strong,
+        weak=weak,
+        steps=_steps(where, fields.get("moves") or [], strong, weak),
+        repeat=int(where.under("repeat").number(fields.get("repeat", 1), 1, 5)),
+        hold_s=None if hold is None else where.under("hold_s").number(hold, 0, 3),
+        marks=Marks(
+            brows=where.under("brows").one_of(fields.get("brows", "neutral"), BROWS),
+            mouth=where.under("mouth").one_of(fields.get("mouth", "neutral"), MOUTHS),
+            head=where.under("head").one_of(fields.get("head", "neutral"), HEADS),
+        ),
+        theme=theme,
+        source=str(fields["source"]),
+        note=str(fields.get("note", "")),
+    )
+
+
+def _steps(where: _Where, value: object, strong: Posture, weak: Posture | None) -> tuple[Step, ...]:
+    if not isinstance(value, list):
+        where.under("moves").fail(value, "a list of movements")
+    steps = []
+    for number, item in enumerate(value, 1):
+        inside = where.under(f"moves[{number}]")
+        fields = dict(inside.fields(item, (*MOVE_KEYS, "weak")))
+        weak_fields = fields.pop("weak", None)
+        if weak_fields is not None and weak is None:
+            inside.under("weak").fail(weak_fields, "only with hands: base or both")
+        move, strong = _move(inside, fields, strong)
+        weak_move = None
+        if weak is not None:
+            weak_move, weak = _move(inside.under("weak"), weak_fields or {}, weak)
+        steps.append(Step(strong=move, weak=weak_move))
+    return tuple(steps)
+
+
+def _posture(where: _Where, value: object, before: Posture | None) -> Posture:
+    fields = where.fields(value, POSTURE_KEYS)
+    for key in ("shape", "palm", "fingers", "at"):
+        if before is None and key not in fields:
+            where.under(key).fail(None, "a value (every starting posture names shape, palm, fingers and at)")
+    palm, fingers = _orientation(where, fields["palm"], fields["fingers"])
+    return Posture(
+        shape=where.under("shape").shape(fields["shape"]),
+        palm=palm,
+        fingers=fingers,
+        spot=_spot(where, {key: fields[key] for key in SPOT_KEYS if key in fields}),
+        elbow=where.under("elbow").number(fields.get("elbow", 0), 0, 1),
+    )
+
+
+def _orientation(where: _Where, palm: object, fingers: object) -> tuple[Vector, Vector]:
+    """Palm and finger directions at right angles: the fingers as written, the palm turned to fit."""
+    along = np.array(where.under("fingers").direction(fingers))
+    facing = np.array(where.under("palm").direction(palm))
+    facing = facing - along * (along @ facing)
+    if np.linalg.norm(facing) < 0.25:
+        where.under("palm").fail(palm, f"a direction across the fingers, which point {fingers}")
+    return _vector(facing / np.linalg.norm(facing)), _vector(along)
+
+
+def _spot(where: _Where, fields: Mapping[str, Any], touch: str = "palm") -> Spot:
+    name = str(fields["at"])
+    place = where.places.get(name)
+    if place is None:
+        close = ", ".join(key for key in where.places if name.split(".")[-1].split("_")[-1] in key)
+        where.under("at").fail(name, f"a place of {PLACES_FILE}" + (f", such as {close}" if close else ""))
+    offset = np.zeros(3)
+    inside = where.under("offset_cm")
+    for direction, centimetres in inside.fields(fields.get("offset_cm", {}), tuple(DIRECTIONS)).items():
+        offset += np.array(DIRECTIONS[direction]) * inside.under(direction).number(centimetres, -60, 60) / 100
+    gap = 0.0 if place.on == "space" else 0.5
+    return Spot(
+        place=place,
+        touch=where.under("touch").one_of(fields.get("touch", touch), hand.PARTS),
+        gap_m=where.under("gap_cm").number(fields.get("gap_cm", gap), -3, 40) / 100,
+        offset_m=_vector(offset),
+    )
+
+
+def _move(where: _Where, fields: Mapping[str, Any], before: Posture) -> tuple[Move, Posture]:
+    """A move and the posture it ends in: what it does not name stays."""
+    fields = where.fields(dict(fields), MOVE_KEYS)
+    spot = before.spot
+    if "to" in fields:
+        target = {"at": fields["to"]} if isinstance(fields["to"], str) else fields["to"]
+        inside = where.under("to")
+        spot = _spot(inside, inside.fields({"at": before.spot.place.name, **target}, SPOT_KEYS), before.spot.touch)
+    turned = "palm" in fields or "fingers" in fields
+    palm, fingers = before.palm, before.fingers
+    if turned:
+        if not {"palm", "fingers"} <= fields.keys():
+            where.fail(sorted(fields), "palm and fingers together")
+        palm, fingers = _orientation(where, fields["palm"], fields["fingers"])
+    shape = where.under("shape").shape(fields["shape"]) if "shape" in fields else None
+    elbow = where.under("elbow").number(fields["elbow"], 0, 1) if "elbow" in fields else None
+    time_s = where.under("time_s").number(fields["time_s"], 0, 5) if "time_s" in fields else None
+    move = Move(
+        to=spot if "to" in fields else None,
+        line_m=_length(where.under("line"), fields["line"]) if "line" in fields else None,
+        arc_m=_length(where.under("arc"), fields["arc"]) if "arc" in fields else None,
+        shape=shape,
+        palm=palm if turned else None,
+        fingers=fingers if turned else None,
+        elbow=elbow,
+        cycles=tuple(_cycle(where.under(kind), kind, fields[kind]) for kind in CYCLES if kind in fields),
+        time_s=time_s,
+    )
+    after = Posture(
+        shape=shape or before.shape,
+        palm=palm,
+        fingers=fingers,
+        spot=spot,
+        elbow=before.elbow if elbow is None else elbow,
+    )
+    return move, after
+
+
+def _length(where: _Where, value: object) -> Vector:
+    fields = where.fields(value, ("along", "cm"))
+    centimetres = where.under("cm").number(fields.get("cm"), 0.5, 60)
+    return _vector(np.array(where.under("along").direction(fields.get("along"))) * centimetres / 100)
+
+
+_CYCLE_KEYS = {
+    "circle": ("towards", "then", "radius_cm"),
+    "shake": ("along", "cm"),
+    "tap": ("along", "cm"),
+    "twist": ("deg",),
+    "bend": ("deg",),
+    "swing": ("deg",),
+    "wiggle": ("deg",),
+    "pulse": ("shape",),
+}
+_CYCLE_SIZE: dict[str, tuple[str, float, float, Callable[[float], float]]] = {
+    "radius_cm": ("radius_cm", 0.5, 30, lambda centimetres: centimetres / 100),
+    "cm": ("cm", 0.3, 30, lambda centimetres: centimetres / 100),
+    "deg": ("deg", 2, 120, lambda degrees: float(np.radians(degrees))),
+}
+
+
+def _cycle(where: _Where, kind: str, value: object) -> Cycle:
+    fields = where.fields(value, (*_CYCLE_KEYS[kind], "times"))
+    size = 0.0
+    for key in _CYCLE_KEYS[kind]:
+        if key in _CYCLE_SIZE:
+            _, low, high, convert = _CYCLE_SIZE[key]
+            size = convert(where.under(key).number(fields.get(key), low, high))
+    first = fields.get("towards") if kind == "circle" else fields.get("along")
+    if first is None and kind in ("circle", "shake"):
+        where.fail(value, "a mapping with " + ", ".join((*_CYCLE_KEYS[kind], "times")))
+    then = None if kind != "circle" else where.under("then").direction(fields.get("then"))
+    return Cycle(
+        kind=kind,
+        times=where.under("times").number(fields.get("times", 1), 0.25, 12),
+        size=size,
+        first=None if first is None else where.direction(first),
+        then=then,
+        shape=where.under("shape").shape(fields.get("shape")) if kind == "pulse" else None,
+    )
+
+
+def _load_handshapes(path: Path) -> dict[str, Handshape]:
+    """handshapes.yaml: `fingers` and `thumbs` name postures of one finger in degrees, `shapes` put them together."""
+    tables = _mapping(path)
+    where = _Where(file=path.name, entry="handshapes", shapes={}, places={})
+    tables = where.fields(tables, ("fingers", "thumbs", "shapes"))
+    shapes: dict[str, Handshape] = {}
+    for name, value in tables["shapes"].items():
+        inside = _Where(file=path.name, entry=str(name), shapes={}, places={})
+        fields = inside.fields(value, ("all", *hand.FINGERS, "thumb", "spread_deg", "abduct_deg"))
+        spread = inside.under("spread_deg").number(fields.get("spread_deg", 0), -10, 30)
+        abduct = fields.get("abduct_deg", [spread, 0.1 * spread, -0.7 * spread, -1.5 * spread])
+        degrees: list[float] = []
+        for finger, sideways in zip(hand.FINGERS, abduct, strict=True):
+            posture = fields.get(finger, fields.get("all"))
+            degrees += [sideways, *_angles(inside.under(finger), posture, tables["fingers"], 3)]
+        degrees += _angles(inside.under("thumb"), fields.get("thumb"), tables["thumbs"], 5)
+        shapes[str(name)] = Handshape(name=str(name), joints=tuple(np.radians(degrees).tolist()))
+    return shapes
+
+
+def _angles(where: _Where, value: object, table: Mapping[str, list[float]], count: int) -> list[float]:
+    angles = value if isinstance(value, list) else table.get(str(value))
+    if angles is None or len(angles) != count:
+        where.fail(value, f"{count} angles in degrees, or " + ", ".join(table))
+    return [where.number(angle, -90, 130) for angle in angles]
+
+
+def _load_places(path: Path) -> dict[str, Place]:
+    """places.yaml: `head`, `torso` and `space` give each place its position [in, up, forward] in cm and its outside."""
+    where = _Where(file=path.name, entry="places", shapes={}, places={})
+    tables = where.fields(_mapping(path), ("head", "torso", "space"))
+    places: dict[str, Place] = {}
+    for region, entries in tables.items():
+        for name, value in entries.items():
+            inside = _Where(file=path.name, entry=str(name), shapes={}, places={})
+            fields = inside.fields(value, ("at_cm", "outside"))
+            at = np.array([inside.under("at_cm").number(number, -100, 120) for number in fields["at_cm"]]) / 100
+            outside = np.array(inside.under("outside").direction(fields.get("outside", "forward")))
+            place = Place(name=name, on=region, at=_vector(at), normal=_vector(outside))
+            places[name] = place
+            if abs(at[0]) > 1e-6:  # the same place on the side of the other hand
+                across = np.array([-1, 1, 1])
+                far = Place(name=f"far_{name}", on=region, at=_vector(at * across), normal=_vector(outside * across))
+                places[far.name] = far
+    for part in hand.PARTS:
+        places[f"other.{part}"] = Place(name=f"other.{part}", on="other")
+    places[OTHER_ELBOW] = Place(name=OTHER_ELBOW, on="other")
+    return places
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LexiconError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(loaded, dict):
+        raise LexiconError(f"{path.name} holds {type(loaded).__name__}; expected a mapping from names to entries.")
+    # YAML reads the gloss NO and numbers as other types; a name is always text.
+    return {("NO" if key is False else "YES" if key is True else str(key)): value for key, value in loaded.items()}

@@ -1,0 +1,1 @@
+"""From a signing video to landmarks, and what can be done with them."""

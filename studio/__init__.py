@@ -1,0 +1,1 @@
+"""The application around the core: the command line and the browser studio."""

@@ -1,0 +1,34 @@
+"""The command line: one file per verb. Heavy imports happen inside the commands, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from models.errors import SignError
+from studio.cli import app as app_command
+from studio.cli import pose
+
+cli = typer.Typer(
+    name="signstudio",
+    help="Sign Studio: work with sign language on video.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cli.add_typer(pose.cli, name="pose")
+cli.command("app")(app_command.serve)
+cli.command("samples")(app_command.samples)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2, Ctrl-C is 130."""
+    try:
+        cli()
+    except SignError as error:
+        print(f"signstudio: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("signstudio: stopped; what was done is kept, run the same command to go on.", file=sys.stderr)
+        sys.exit(130)

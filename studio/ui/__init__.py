@@ -1,0 +1,1 @@
+"""The browser studio: the only place that imports gradio."""

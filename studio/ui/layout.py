@@ -1,0 +1,69 @@
+"""The page: heading, tabs in order, theme, and how it is served."""
+
+from __future__ import annotations
+
+import os
+
+import gradio as gr
+
+from studio.limits import Limits
+from studio.ui import sessions
+from studio.ui.tabs import pose
+from studio.ui.theme import CSS, theme
+
+# Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+HEAD = '<meta name="color-scheme" content="light dark">'
+
+WELCOME = """# Sign Studio
+Sign language on video, on your own computer: nothing you upload leaves it.
+"""
+
+
+def build(limits: Limits) -> gr.Blocks:
+    """The studio as gradio Blocks: one tab per verb that works."""
+    with gr.Blocks(title="Sign Studio", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+        gr.Markdown(WELCOME, elem_classes="studio-head")
+        with gr.Tabs(), gr.Tab("Pose", id="pose"):
+            pose.build(limits)
+        page.unload(sessions.end)
+    return page
+
+
+def launch(*, port: int, host: str | None, open_browser: bool) -> None:
+    """Serve the studio until it is stopped with Ctrl-C.
+
+    GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, which a Hugging Face Space sets, win over the arguments.
+    """
+    limits = Limits.from_environment()
+    port = int(os.environ.get("GRADIO_SERVER_PORT", port))
+    page = build(limits).queue(max_size=limits.queue_length, default_concurrency_limit=limits.concurrent_runs)
+    page.launch(
+        server_name=host,
+        server_port=_free_port(port),
+        inbrowser=open_browser,
+        theme=theme(),
+        css_paths=[CSS],
+        head=HEAD,
+        max_file_size=limits.max_upload_bytes,
+        run_history=False,  # it would keep names of private videos in the browser
+        ssr_mode=False,
+        footer_links=["api", "settings"],
+        show_error=True,
+    )
+
+
+def _free_port(first: int) -> int:
+    """The first free port from `first` on, so that a second studio does not fail."""
+    import socket
+
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
+    return first

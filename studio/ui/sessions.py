@@ -1,0 +1,54 @@
+"""What one browser page owns on the server: a folder for its results and a way to stop its work.
+
+The page's id comes from the client, so it is only ever a dictionary key; folder names are made here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gradio as gr
+
+
+@dataclass
+class Session:
+    """Results of one page, newest last, and the event that stops its running work."""
+
+    folder: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def new_folder(self) -> Path:
+        """An empty folder for the results of one run."""
+        return Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
+
+
+_root: Path | None = None
+_sessions: dict[str, Session] = {}
+_lock = threading.Lock()
+
+
+def session(request: gr.Request) -> Session:
+    """The session of the page that sent the request, made on its first use."""
+    global _root
+    key = str(request.session_hash)
+    with _lock:
+        if _root is None:
+            _root = Path(tempfile.mkdtemp(prefix="sign-studio-"))
+            atexit.register(shutil.rmtree, _root, ignore_errors=True)
+        if key not in _sessions:
+            _sessions[key] = Session(folder=Path(tempfile.mkdtemp(prefix="page-", dir=_root)))
+        return _sessions[key]
+
+
+def end(request: gr.Request) -> None:
+    """Stop the page's work and delete its results; called when the page is closed."""
+    with _lock:
+        found = _sessions.pop(str(request.session_hash), None)
+    if found is not None:
+        found.stop.set()
+        shutil.rmtree(found.folder, ignore_errors=True)
