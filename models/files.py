@@ -29,3 +29,9 @@ def safe_name(path: str | os.PathLike[str]) -> str:
     """The file's name on one line for messages: no folders, no control or direction-changing characters."""
     name = Path(path).name
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+
+
+def slug(path: str | os.PathLike[str]) -> str:
+    """The file's stem as a name that is safe in any folder: letters, digits, - and _ of ASCII, 1 to 60 of them."""
+    stem = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in Path(path).stem)
+    return stem.strip("-")[:60].rstrip("-") or "clip"

@@ -20,6 +20,7 @@ import logging
 import os
 import statistics
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import dropwhile, pairwise
@@ -33,7 +34,7 @@ import numpy as np
 
 from models.errors import VideoError
 from models.files import safe_name
-from models.video_decode import Frame, Upright, check_size, decode, opened, packets, turn_of, upright_size
+from models.video_decode import Frame, Turn, Upright, check_size, decode, opened, packets, turn_of, upright_size
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ STANDARD_RATES = tuple(map(Fraction, (5, 6, 8, 10, 12, 15, 20, 24, 25, 30, 48, 5
 NTSC_RATES = tuple(Fraction(n * 1000, 1001) for n in (24, 30, 60, 120, 240))
 
 _PROBE_PACKETS = 600
+_FASTEST = 1000  # frames per second; timestamps that claim more are not from a camera
 _STEADY = 0.25  # of a frame: the most a timestamp of a constant-rate clip strays from its beat
 _LONGEST_PAUSE_S = 600  # a longer step between two timestamps, or one back by over a second, is a broken clock
 _SEEK_MARGIN_S = 1
@@ -92,6 +94,7 @@ class _Clock:
     rate: Fraction  # frames per second
     variable: bool
     trusted: bool  # False: frames are counted instead
+    tick: Fraction  # seconds, the unit of the timestamps
     origin: Fraction  # seconds, timestamp of the first frame
     slack: Fraction  # seconds a frame may be late and still count for an output frame
 
@@ -125,22 +128,23 @@ class VideoReader:
         self.path = Path(path)
         self.options = options or ReadOptions()
         self.skipped_packets = 0
-        self.info, self._clock = _probe(self.path)
-        self.rate = self._clock.rate if self.options.fps is None else exact_rate(self.options.fps)
+        self.info, self._clock, self._turn = _probe(self.path)
+        fps = self.info.fps if self.options.fps is None else self.options.fps
+        own = self._clock.rate
+        self.rate = own if abs(float(own) - fps) < 0.005 else exact_rate(fps)
         self.fps = float(self.rate)
         self._box = _clip_box(self.options.crop, self.info)
         self.width, self.height = self._box[2] - self._box[0], self._box[3] - self._box[1]
         self._first = _slot(self.options.start_ms, self.rate)
         self._last = None if self.options.end_ms is None else _slot(self.options.end_ms, self.rate)
-        self._passes: list[Generator[Frame]] = []
+        self._pass: Generator[Frame] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        for running in self._passes:
-            running.close()  # and with it its file
-        self._passes.clear()
+        if self._pass is not None:
+            self._pass.close()  # and with it its file
 
     @property
     def expected_frames(self) -> int | None:
@@ -154,13 +158,12 @@ class VideoReader:
         return max(0, min(total, total if self._last is None else self._last) - self._first)
 
     def __iter__(self) -> Generator[Frame]:
-        frames = self._read()
-        self._passes = [*self._passes[-1:], frames]
-        return frames
+        self._pass = self._read()
+        return self._pass
 
     def _read(self) -> Generator[Frame]:
         count = 0
-        upright = Upright(self.info.width, self.info.height)
+        upright = Upright(self.info.width, self.info.height, self._turn)
         xmin, ymin, xmax, ymax = self._box
         for frame in self._resampled():
             count += 1
@@ -198,7 +201,7 @@ class VideoReader:
         clock, period = self._clock, 1 / self._clock.rate
         shift, previous = Fraction(0), None
         for frame in self._decoded_from(self._first / self.rate):
-            start = _seconds(frame) if clock.trusted else None
+            start = _seconds(frame, clock.tick) if clock.trusted else None
             if start is None:
                 start = Fraction(0) if previous is None else previous + period
             else:
@@ -210,7 +213,7 @@ class VideoReader:
                 start = round(start / period) * period
             start = max(start, previous or Fraction(0))
             previous = start
-            yield start, start + (_shown_for(frame, period) if clock.variable else period), frame
+            yield start, start + (_shown_for(frame, clock) if clock.variable else period), frame
 
     def _decoded_from(self, start: Fraction) -> Generator[av.VideoFrame]:
         """Frames in order, beginning with one at or before `start` seconds: from a keyframe, or from the beginning."""
@@ -218,10 +221,11 @@ class VideoReader:
             with opened(self.path) as (container, stream):
                 if any(name in container.format.name for name in _SEEKABLE):
                     target = self._clock.origin + start - _SEEK_MARGIN_S
-                    container.seek(int(target / stream.time_base), stream=stream)
+                    with suppress(av.FFmpegError):  # then it still stands at the beginning
+                        container.seek(int(target / stream.time_base), stream=stream)
                     frames = dropwhile(lambda frame: not frame.key_frame, self._decoded(container, stream))
                     first = next(frames, None)
-                    found = None if first is None else _seconds(first)
+                    found = None if first is None else _seconds(first, self._clock.tick)
                     if first is not None and found is not None and found - self._clock.origin <= start:
                         yield first
                         yield from frames
@@ -255,17 +259,17 @@ def _slot(time_ms: float, rate: Fraction) -> int:
     return max(0, ceil(Fraction(time_ms) / 1000 * rate - Fraction(1, 1000)))
 
 
-def _seconds(frame: av.VideoFrame) -> Fraction | None:
+def _seconds(frame: av.VideoFrame, tick: Fraction) -> Fraction | None:
     stamp = frame.dts if frame.pts is None else frame.pts
-    return None if stamp is None or frame.time_base is None else stamp * frame.time_base
+    return None if stamp is None else stamp * tick
 
 
-def _shown_for(frame: av.VideoFrame, period: Fraction) -> Fraction:
-    duration = (frame.duration or 0) * (frame.time_base or 0)
-    return Fraction(duration) if 0 < duration <= _LONGEST_PAUSE_S else period
+def _shown_for(frame: av.VideoFrame, clock: _Clock) -> Fraction:
+    duration = (frame.duration or 0) * clock.tick
+    return duration if 0 < duration <= _LONGEST_PAUSE_S else 1 / clock.rate
 
 
-def _probe(path: Path) -> tuple[VideoInfo, _Clock]:
+def _probe(path: Path) -> tuple[VideoInfo, _Clock, Turn]:
     with opened(path) as (container, stream):
         check_size(path, stream.width, stream.height)
         frame: av.VideoFrame | None = None
@@ -288,30 +292,33 @@ def _probe(path: Path) -> tuple[VideoInfo, _Clock]:
                 f"{safe_name(path)}: no frame could be decoded ({count} packets in {size} bytes); "
                 "re-export it as MP4 (H.264)"
             )
-        width, height = upright_size(stream, frame)
+        turn = turn_of(frame)
+        width, height = upright_size(stream, frame, turn)
         check_size(path, width, height)
         clock = _clock(stream, frame, stamps if ended else sorted(stamps)[:-32])
         duration_s = _duration_s(container, stream, clock, stamps if ended else None, count)
         num_frames = count if ended else stream.frames or None
         if num_frames is None and duration_s is not None and not clock.variable:
             num_frames = round(duration_s * clock.rate)
-        return VideoInfo(
+        info = VideoInfo(
             path=path,
             width=width,
             height=height,
-            fps=float(clock.rate),
+            fps=min(float(clock.rate), float(MAX_FPS)),
             duration_s=duration_s,
             num_frames=num_frames,
-            rotation_deg=turn_of(frame).degrees,
+            rotation_deg=turn.degrees,
             variable_frame_rate=clock.variable,
-            codec=stream.codec_context.name,
-        ), clock
+            codec=stream.codec_context.codec.canonical_name,
+        )
+        return info, clock, turn
 
 
 def _duration_s(container: Any, stream: Any, clock: _Clock, stamps: list[Fraction] | None, count: int) -> float | None:
     """From the packets where all were read (headers of cut-off files lie), else from the header."""
     if stamps is not None and clock.variable and len(stamps) > 1:
-        return float(max(stamps) - min(stamps) + 1 / clock.rate)
+        steps = [after - before for before, after in pairwise(sorted(stamps))]
+        return float(sum(step for step in steps if step <= _LONGEST_PAUSE_S) + 1 / clock.rate)
     if stamps is not None:
         return float(count / clock.rate)
     if stream.duration:
@@ -323,31 +330,28 @@ def _clock(stream: Any, frame: av.VideoFrame, stamps: list[Fraction]) -> _Clock:
     """Judge the timestamps of the first packets (seconds, any order) and the rates that the header offers."""
     times = sorted(set(stamps))
     steps = [float(after - before) for before, after in pairwise(times)]
-    hints = [rate for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if _plausible(rate)]
-    origin = _seconds(frame) or Fraction(0)
+    header = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    hints: list[Fraction] = [rate for rate in header if rate is not None and 1 <= rate <= _FASTEST]
+    origin = _seconds(frame, stream.time_base) or Fraction(0)
+    tick = stream.time_base
     typical = statistics.median(steps) if steps else 0.0
-    trusted = typical > 1 / 1000 - 1e-6
-    if not trusted:
-        return _Clock(
-            rate=hints[0] if hints else DEFAULT_FPS, variable=False, trusted=False, origin=origin, slack=Fraction(0)
-        )
-    likely = _nearest_standard(min(max(1 / typical, 1.0), float(MAX_FPS)))
-    rate = min((*hints, likely), key=lambda rate: round(_stray(times, rate), 1))
-    variable = _stray(times, rate) > _STEADY
-    if not variable:
-        return _Clock(rate=rate, variable=False, trusted=True, origin=origin, slack=Fraction(0))
-    # Timestamps are rounded to the file's ticks, and cameras jitter: a tenth of a frame, 5 ms at most.
-    slack = max(stream.time_base, min(Fraction(1, 200), 1 / likely / 10))
-    return _Clock(rate=likely, variable=True, trusted=True, origin=origin, slack=slack)
+    if typical < 1 / _FASTEST - 1e-6:
+        rate = hints[0] if hints else DEFAULT_FPS
+        return _Clock(rate=rate, variable=False, trusted=False, tick=tick, origin=origin, slack=Fraction(0))
+    likely = _nearest_standard(max(1 / typical, 1.0))
+    mean = exact_rate(len(steps) / float(times[-1] - times[0]))
+    # Rounded, so that of rates that fit alike the header's comes first.
+    rate = min((*hints, mean, likely), key=lambda rate: round(_stray(times, rate), 2))
+    if _stray(times, rate) <= _STEADY:
+        return _Clock(rate=rate, variable=False, trusted=True, tick=tick, origin=origin, slack=Fraction(0))
+    # Timestamps are rounded to ticks, and cameras jitter: a tenth of a frame, 5 ms at most.
+    slack = max(tick, min(Fraction(1, 200), 1 / likely / 10))
+    return _Clock(rate=likely, variable=True, trusted=True, tick=tick, origin=origin, slack=slack)
 
 
 def _stray(times: list[Fraction], rate: Fraction) -> float:
     """How far, in frames, timestamps stray from a steady beat that begins at the first one."""
     return max(abs(float((time - times[0]) * rate) - i) for i, time in enumerate(times))
-
-
-def _plausible(rate: Fraction | None) -> bool:
-    return rate is not None and 1 <= rate <= MAX_FPS
 
 
 def _nearest_standard(fps: float) -> Fraction:

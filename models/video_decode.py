@@ -1,6 +1,7 @@
 """Open clips and decode their packets into upright RGB arrays; `models.video` gives them their time.
 
 Everything here is per file or per frame: what ffmpeg may open, which packets fail, which way is up.
+The display matrix is read once per clip: PyAV 18 keeps a frame whose side data was looked at until garbage collection.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, cast
 
 import av
@@ -38,20 +40,21 @@ _FORMATS = (
 class Upright:
     """Turns decoded frames into RGB arrays of the clip's upright size."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self._size = (height, width)
+    def __init__(self, width: int, height: int, turn: Turn) -> None:
+        self._turn = turn
+        self._width, self._height = (height, width) if turn.swaps else (width, height)
         self._convert = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> Frame:
-        turn = turn_of(frame)
-        height, width = self._size[::-1] if turn.swaps else self._size
         # A plain conversion, with no size given, is what pose-format's reader does; frames of another size
         # (non-square pixels, or a recording that changed its size) are scaled to the clip's.
-        if (frame.width, frame.height) == (width, height):
+        if (frame.width, frame.height) == (self._width, self._height):
             rgb = self._convert.reformat(frame, format="rgb24")
         else:
-            rgb = self._convert.reformat(frame, width=width, height=height, format="rgb24", interpolation="BICUBIC")
-        return turn.apply(cast(Frame, rgb.to_ndarray()))
+            rgb = self._convert.reformat(
+                frame, width=self._width, height=self._height, format="rgb24", interpolation="BICUBIC"
+            )
+        return self._turn.apply(cast(Frame, rgb.to_ndarray()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +97,11 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its video stream, decoding with a few threads. Raises VideoError."""
     name = safe_name(path)
     try:
-        if path.is_dir():
-            raise VideoError(f"{name}: this is a folder; choose a video file in it")
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            kind = "a folder" if S_ISDIR(status.st_mode) else "a device or pipe"
+            raise VideoError(f"{name}: this is {kind}; choose a video file")
+        if status.st_size == 0:
             raise VideoError(f"{name}: the file is empty (0 bytes); copy or record it again")
         # An absolute path cannot be taken for a protocol ("http:...").
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
@@ -111,8 +116,9 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         # A cover picture of a music file counts as a video stream too.
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            sound = " (only sound)" if container.streams.audio else ""
-            raise VideoError(f"{name}: the file has no picture{sound}; choose a video")
+            if container.streams.audio:
+                raise VideoError(f"{name}: the file has no picture (only sound); choose a video")
+            raise VideoError(f"{name}: {_why_unreadable(path)}")
         stream = streams[0]
         if stream.codec_context is None:
             raise VideoError(f"{name}: this program has no decoder for its picture; re-export it as MP4 (H.264)")
@@ -122,11 +128,15 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _why_unreadable(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(12)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(12)
+    except (OSError, ValueError):
+        return "the file cannot be opened; check its name and its disk"
     if head[4:8] == b"ftyp":
-        return "the file is cut off (an MP4 whose index is missing); record, export or upload it again"
-    return f"not a video file this program can read ({path.stat().st_size} bytes); re-export it as MP4 (H.264)"
+        return "the file is cut off (an MP4 whose index is missing or incomplete); record, export or upload it again"
+    return f"not a video file this program can read ({size} bytes); re-export it as MP4 (H.264)"
 
 
 def packets(container: Any, stream: Any) -> Iterator[Any]:
@@ -154,13 +164,13 @@ def decode(stream: Any, packet: Any) -> list[av.VideoFrame] | None:
         return None
 
 
-def upright_size(stream: Any, frame: av.VideoFrame) -> tuple[int, int]:
+def upright_size(stream: Any, frame: av.VideoFrame, turn: Turn) -> tuple[int, int]:
     """(width, height) of a frame as a player shows it: the stored width stretched to square pixels, then turned."""
     aspect = stream.sample_aspect_ratio or Fraction(1)
     # Within a percent nobody sees it, and beyond tenfold the header is wrong.
     stretch = aspect if abs(aspect - 1) > 0.01 and 0.1 <= aspect <= 10 else Fraction(1)
     width, height = max(1, round(frame.width * stretch)), frame.height
-    return (height, width) if turn_of(frame).swaps else (width, height)
+    return (height, width) if turn.swaps else (width, height)
 
 
 def check_size(path: Path, width: int, height: int) -> None:

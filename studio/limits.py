@@ -34,7 +34,7 @@ class Limits:
 
     @classmethod
     def from_environment(cls) -> Limits:
-        """The defaults, each overridden by SIGN_STUDIO_<NAME> where that is set. Raises SignError when it is no number."""
+        """The defaults, each overridden by SIGN_STUDIO_<NAME> where that is set; SignError when it is no number."""
         values = {}
         for name in cls.__dataclass_fields__:
             text = os.environ.get(f"SIGN_STUDIO_{name.upper()}")

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # What each part of models/ may import of models/. Everyone may use these:
-EVERYONE = {"models.errors", "models.files", "models.video", "models.video_decode", "models.video_write", "models.weights"}
+EVERYONE = {"models.errors", "models.files", "models.progress", "models.video", "models.video_decode", "models.video_write", "models.weights"}
 MAY_USE = {
     "pose": set(),
     "lexicon": {"models.pose"},

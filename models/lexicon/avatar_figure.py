@@ -18,6 +18,7 @@ from pose_format import Pose
 from models.errors import PoseError
 from models.lexicon.avatar_canvas import Array
 from models.lexicon.avatar_hand import palm_length
+from models.lexicon.avatar_neutral import neutral_face
 from models.pose import landmarks
 
 SIDES = ("left", "right")
@@ -25,8 +26,10 @@ _HAND = {"left": landmarks.LEFT_HAND, "right": landmarks.RIGHT_HAND}
 ARM = {"left": (11, 13, 15), "right": (12, 14, 16)}  # shoulder, elbow, wrist
 _KNUCKLES = {"left": (19, 17), "right": (20, 18)}  # index and little finger of the body's landmarks
 
+_BODY_FACE = [0, 2, 5, 7, 8]  # nose, eyes, ears
+
 _ARM_REACH = 1.5  # an arm in shoulder widths
-_PALM_PER_SHOULDER = 0.29  # wrist to knuckles in shoulder widths
+_PALM_PER_SHOULDER, _PALM_PER_HEAD = 0.27, 0.47  # wrist to knuckles in shoulder widths, in heads
 _CARRY_FRAMES = 10  # how long a lost hand keeps the shape it was last or will next be seen in
 
 # A hand at rest, in palm lengths: x along the hand, y to the thumb, z out of the back.
@@ -41,14 +44,13 @@ _RELAXED = np.array([
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A clip ready to draw. hands and palms go by side; face is None where it was not seen in the whole clip."""
+    """A clip ready to draw. Hands and palms go by side."""
 
     body: Array  # (T, 33, 3)
     body_seen: NDArray[np.bool_]  # (T,)
-    face: Array | None  # (T, 468 or 478, 3)
-    face_seen: NDArray[np.bool_]  # (T,)
+    face: Array  # (T, 468 or 478, 3), filled in where it was lost
     hands: dict[str, Array]  # (T, 21, 3), filled in where a hand was lost
-    palms: dict[str, float]  # px
+    palms: dict[str, Array]  # (T,) wrist to knuckles in px, which sets a hand's thickness
     shoulders: float  # px between the shoulders, the size of everything
     head: float  # px from forehead to chin
     width: int
@@ -73,19 +75,18 @@ def figure(pose: Pose, width: int, height: int) -> Figure:
     shoulders = float(np.median(np.linalg.norm((body[:, 11] - body[:, 12])[:, :2], axis=-1))) + 1e-3
     body[..., 2] *= _depth_scale(body, shoulders)
     face, face_seen = points(landmarks.FACE)
-    head = 0.62 * shoulders
+    head = 0.58 * shoulders
     if face_seen.any():
         head = float(np.median(np.linalg.norm(face[face_seen, 10] - face[face_seen, 152], axis=-1)))
-    hands, palms = {}, {}
-    for side in SIDES:
-        hand, hand_seen = points(_HAND[side])
-        palms[side] = _palm(hand[hand_seen], shoulders)
-        hands[side] = _hand_track(hand, hand_seen, body, side, palms[side])
+    raw = {side: points(_HAND[side]) for side in SIDES}
+    # One person's hands are of one size; the smaller estimate is the more foreshortened hand's.
+    palm = max(_palm(hand[hand_seen], shoulders, head) for hand, hand_seen in raw.values())
+    hands = {side: _hand_track(hand, hand_seen, body, side, palm) for side, (hand, hand_seen) in raw.items()}
+    palms = {side: _palm_track(hand, palm) for side, hand in hands.items()}
     return Figure(
         body=body,
         body_seen=body_seen,
-        face=_held(face, face_seen) if face_seen.any() else None,
-        face_seen=face_seen,
+        face=_face_track(face, face_seen, body) if face_seen.any() else neutral_face(body, head),
         hands=hands,
         palms=palms,
         shoulders=shoulders,
@@ -98,6 +99,20 @@ def figure(pose: Pose, width: int, height: int) -> Figure:
 def _held(points: Array, seen: NDArray[np.bool_]) -> Array:
     """Frames without the part take it from the nearest frame with it."""
     return points[_nearest(seen)].copy()
+
+
+def _face_track(face: Array, seen: NDArray[np.bool_], body: Array) -> Array:
+    """A lost face is the nearest seen one, moved and turned with the body's nose, eyes and ears."""
+    track, nearest = _held(face, seen), _nearest(seen)
+    for frame in np.flatnonzero(~seen):
+        before, after = (body[i, _BODY_FACE, :2] for i in (nearest[frame], frame))
+        p, q = before - before.mean(axis=0), after - after.mean(axis=0)
+        # Least-squares similarity in the plane, as a complex factor.
+        a, b = p[:, 0] + 1j * p[:, 1], q[:, 0] + 1j * q[:, 1]
+        factor = (b * a.conj()).sum() / ((a * a.conj()).sum().real + 1e-6)
+        local = (track[frame, :, :2] - before.mean(axis=0)) @ np.array([1, 1j]) * factor
+        track[frame, :, :2] = np.stack([local.real, local.imag], axis=1) + after.mean(axis=0)
+    return track
 
 
 def _nearest(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -115,11 +130,21 @@ def _depth_scale(body: Array, shoulders: float) -> float:
     return min(1.0, _ARM_REACH * shoulders / (reach + 1e-6))
 
 
-def _palm(hand: Array, shoulders: float) -> float:
-    usual = _PALM_PER_SHOULDER * shoulders
+def _palm(hand: Array, shoulders: float, head: float) -> float:
+    """Palm length of one hand over the clip; hands that were never seen have the usual size."""
+    usual = 0.5 * (_PALM_PER_SHOULDER * shoulders + _PALM_PER_HEAD * head)
     if len(hand) == 0:
         return usual
-    return float(np.clip(np.median(palm_length(hand)), 0.55 * usual, 1.9 * usual))
+    return float(np.clip(np.percentile(palm_length(hand), 60), 0.8 * usual, 1.5 * usual))
+
+
+def _palm_track(hand: Array, palm: float) -> Array:
+    """Palm length per frame: the clip's, following a hand that comes nearer or moves away slowly."""
+    length = np.clip(palm_length(hand), 0.75 * palm, 1.25 * palm)
+    window = min(15, len(length))
+    padded = np.pad(length, (window // 2, window - 1 - window // 2), mode="edge")
+    median = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=-1)
+    return np.asarray((median + palm) / 2, np.float32)
 
 
 def _hand_track(hand: Array, seen: NDArray[np.bool_], body: Array, side: str, palm: float) -> Array:

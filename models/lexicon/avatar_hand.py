@@ -19,13 +19,15 @@ from models.lexicon.avatar_canvas import LIGHT, Array, Colour, Image, Layer, mix
 
 # Radii of the 21 landmarks in palm lengths (wrist to knuckles): wrist, thumb, index, middle, ring, little finger.
 _RADII = np.array(
-    [.225, .205, .168, .135, .108, .142, .124, .107, .092, .145, .128, .110, .094,
-     .138, .121, .105, .090, .126, .105, .090, .078], np.float32)  # fmt: skip
+    [.235, .210, .178, .146, .118, .150, .136, .119, .101, .152, .140, .121, .104,
+     .146, .132, .115, .099, .134, .114, .099, .086], np.float32)  # fmt: skip
 _FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 _KNUCKLES = (5, 9, 13, 17)
 _TIP_PULL = 0.55  # the tip landmark sits near the end of the fingertip: pull the rounded end back by this many radii
 _PALM, _FOREARM = 1, 2  # ids in the buffer; finger f's segment s is 10 * (f + 1) + s
 _FAR = np.float32(1e6)
+_RIM, _GAP, _LINES = 0.40, 0.42, 0.34  # how dark outlines, gaps between parts and skin lines are
+_RELIEF = 0.045  # smoothing of the palm's relief, in palm lengths
 _CANVAS_PALM = 84.0  # palm length in the buffer that hands are worth: finer gains nothing, coarser loses nails
 
 
@@ -56,9 +58,16 @@ class _Buffer:
     palm: float  # palm length in the buffer
 
 
-def palm_length(points: Array) -> NDArray[np.float32]:
-    """Mean 3-D distance from wrist to the four knuckles, (...,) for (..., 21, 3)."""
-    return np.asarray(np.linalg.norm(points[..., _KNUCKLES, :] - points[..., :1, :], axis=-1).mean(axis=-1))
+def palm_length(points: Array) -> Array:
+    """Length of the palm, wrist to knuckles, that the whole hand suggests: (...,) for (..., 21, 3).
+
+    A foreshortened hand loses length where detectors guess depth too small; its width and its index finger, in their
+    usual proportion, make up for it.
+    """
+    length = np.linalg.norm(points[..., _KNUCKLES, :] - points[..., :1, :], axis=-1).mean(axis=-1)
+    width = np.linalg.norm(points[..., 5, :] - points[..., 17, :], axis=-1)
+    finger = np.linalg.norm(np.diff(points[..., 5:9, :], axis=-2), axis=-1).sum(axis=-1)
+    return np.asarray((length + width / 0.65 + finger / 0.98) / 3, np.float32)
 
 
 def facing_palm(points: Array, side: str) -> float:
@@ -75,15 +84,16 @@ def hand_layer(
     *,
     palm: float,
     elbow: Array,
+    bare: float = 0.85,
     frame_size: tuple[int, int],
     supersample: int = 2,
 ) -> Layer | None:
     """Draw one hand with the last part of its forearm.
 
     points (21, 3) and elbow (3,) in output px; side "left" or "right" (the signer's); palm: palm length in px, which
-    sets the thickness; frame_size (width, height). Returns None when nothing of it is inside the frame.
+    sets the thickness; bare: palm lengths of forearm drawn with the hand; frame_size (width, height). Returns None when nothing of it is inside the frame.
     """
-    stub = _stub(points, elbow, palm)
+    stub = _stub(points, elbow, palm, bare)
     everything = np.concatenate([points, stub[None]])
     low = np.floor(everything[:, :2].min(axis=0) - 0.4 * palm).astype(int)
     high = np.ceil(everything[:, :2].max(axis=0) + 0.4 * palm).astype(int)
@@ -101,15 +111,17 @@ def hand_layer(
     alpha = fade * (buffer.ids > 0)
     small = resized(cv2.GaussianBlur(alpha, (3, 3), 0) if scale < 1.6 else alpha, width, height)
     # Colours outside the hand were filled with its own, so plain averaging leaves no dark fringe.
-    depth = cv2.resize(buffer.depth, (width, height), interpolation=cv2.INTER_NEAREST) / np.float32(scale)
+    # The forearm's own layer is sorted as a whole: here it must not cover another hand.
+    depth = np.where(buffer.ids == _FOREARM, _FAR, buffer.depth)
+    depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST) / np.float32(scale)
     return Layer(x=int(low[0]), y=int(low[1]), rgb=resized(rgb, width, height), alpha=small, depth=depth)
 
 
-def _stub(points: Array, elbow: Array, palm: float) -> Array:
+def _stub(points: Array, elbow: Array, palm: float, bare: float) -> Array:
     """Where the piece of forearm that is drawn with the hand ends."""
     towards = elbow - points[0]
     length = float(np.linalg.norm(towards[:2])) + 1e-6
-    reach = min(0.85 * palm, 0.6 * length)
+    reach = min(bare * palm, 0.6 * length)
     slope = np.clip(towards[2] / length, -1.0, 1.0)
     return np.array([*(points[0, :2] + towards[:2] / length * reach), points[0, 2] + slope * reach], np.float32)
 
@@ -117,10 +129,13 @@ def _stub(points: Array, elbow: Array, palm: float) -> Array:
 # ---------------------------------------------------------------------------------------------- geometry
 
 
-def _fill(points: Array, stub: Array, radii: Array, size: tuple[int, int], palm: float, side: str) -> _Buffer:
+def _fill(
+    points: Array, stub: Array, radii: Array, size: tuple[int, int], palm: float, side: str
+) -> _Buffer:
     depth = np.full((size[1], size[0]), _FAR, np.float32)
     ids = np.zeros((size[1], size[0]), np.uint8)
-    _bone(depth, ids, points[0], stub, radii[0] * 1.02, radii[0] * 1.10, _FOREARM)
+    bare = float(np.linalg.norm((stub - points[0])[:2])) / palm
+    _bone(depth, ids, points[0], stub, radii[0] * 0.96, radii[0] * (0.96 + 0.38 * bare), _FOREARM)
     _palm_surface(depth, ids, points, radii, palm, side)
     for finger, joints in enumerate(_FINGERS):
         for segment, (a, b) in enumerate(zip(joints[:-1], joints[1:], strict=True)):
@@ -146,6 +161,9 @@ def _palm_surface(depth: Array, ids: Image, points: Array, radii: Array, palm: f
         _plate(depth, ids, corners, thick if b != 2 else thick * 0.7)
     for knuckle in _KNUCKLES:
         _bone(depth, ids, points[0], points[knuckle], radii[0] * 0.72, radii[knuckle], _PALM)
+        # Knuckles stand out of the back of the hand, with tendons running to them.
+        ridge = points[knuckle] - normal * 0.045 * palm
+        _bone(depth, ids, points[0] * 0.45 + points[knuckle] * 0.55, ridge, radii[knuckle] * 0.7, radii[knuckle] * 0.92, _PALM)
     for first, second, (a, b) in zip(webs, webs[1:], ((5, 9), (9, 13), (13, 17)), strict=False):
         # Webs exist between neighbouring fingers only when these point the same way.
         if np.linalg.norm(first - second) < 1.7 * np.linalg.norm(points[a] - points[b]):
@@ -207,7 +225,7 @@ def _lit(buffer: _Buffer, side: str, style: HandStyle, stub: Array) -> tuple[Ima
     back = float(buffer.depth[inside].max()) + 0.2 * palm if inside.any() else 0.0
     depth = np.minimum(buffer.depth, np.float32(back))
     fine = cv2.GaussianBlur(depth, (0, 0), 0.022 * palm)
-    broad = cv2.GaussianBlur(depth, (0, 0), 0.075 * palm)
+    broad = cv2.GaussianBlur(depth, (0, 0), _RELIEF * palm)
     flat = cv2.GaussianBlur(((ids == _PALM) | (ids == _FOREARM)).astype(np.float32), (0, 0), 0.05 * palm)
     flat = np.clip(flat * 2.2 - 1.2, 0, 1)
     light = _lambert(fine + (broad - fine) * flat)
@@ -216,8 +234,8 @@ def _lit(buffer: _Buffer, side: str, style: HandStyle, stub: Array) -> tuple[Ima
     edge = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     rim = np.clip(edge * np.float32(5.0 / palm) - 0.42, 0, 1)
     rim = cv2.GaussianBlur(rim, (0, 0), 0.010 * palm + 0.3)
-    light = light * (1 - 0.42 * np.minimum(hidden, 0.8)) * (1 - 0.40 * rim)
-    light *= 1 - 0.34 * _creases(buffer, side)
+    light = light * (1 - _GAP * np.minimum(hidden, 0.8)) * (1 - _RIM * rim)
+    light *= 1 - _LINES * _creases(buffer, side)
     return _coloured(light, buffer, side, style), _forearm_fade(buffer, stub)
 
 

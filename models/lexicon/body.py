@@ -19,13 +19,13 @@ Array = NDArray[np.float64]
 class Body:
     """Lengths and positions in metres."""
 
-    shoulder_half_width_m: float = 0.17
-    shoulder_height_m: float = 0.50
-    hip_half_width_m: float = 0.095
-    upper_arm_m: float = 0.285
-    forearm_m: float = 0.25
+    shoulder_half_width_m: float = 0.158
+    shoulder_height_m: float = 0.45
+    hip_half_width_m: float = 0.098
+    upper_arm_m: float = 0.27
+    forearm_m: float = 0.245
     chest_depth_m: float = 0.115  # from the shoulders' plane to the breastbone's skin
-    head_height_m: float = 0.70  # of the middle of the face, just above the nose
+    head_height_m: float = 0.64  # of the middle of the face, just above the nose
     head_depth_m: float = 0.085  # of the middle of the face
     thigh_m: float = 0.42
     shin_m: float = 0.42
@@ -60,8 +60,8 @@ class Body:
     @property
     def skull(self) -> tuple[Array, Array]:
         """Centre and radii, each (3,), of the ellipsoid that a hand cannot enter."""
-        centre = self.face_centre + self.head_scale * np.array([0.0, 0.012, -0.072])
-        return centre, self.head_scale * np.array([0.070, 0.105, 0.096])
+        centre = self.face_centre + self.head_scale * np.array([0.0, 0.012, -0.076])
+        return centre, self.head_scale * np.array([0.074, 0.110, 0.100])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def project(points: Array, style: SignerStyle, *, width: int, height: int) -> Ar
     turned = view(points, framing)
     size = min(width, height)
     px_per_m = framing.shoulder_fraction * size / (2 * body.shoulder_half_width_m)
-    top_m = body.head_height_m + 0.125 * body.head_scale + framing.headroom_m
+    top_m = body.head_height_m + 0.13 * body.head_scale + framing.headroom_m
     middle_m = top_m - size / px_per_m / 2
     nearer = framing.distance_m / np.maximum(framing.distance_m - turned[..., 2], 0.2)
     x = width * (0.5 + framing.shift_fraction) + px_per_m * nearer * turned[..., 0]

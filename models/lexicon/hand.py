@@ -108,6 +108,7 @@ _PARTS: dict[str, tuple[dict[int, float], tuple[float, float, float]]] = {
     "thumb_knuckle": ({3: 1.0}, (0.5, 0, 0)),
     "index": ({8: 1.0}, (0, 0, 0)),
     "index_side": ({6: 0.5, 7: 0.5}, (0.9, 0, 0)),
+    "middle_side": ({10: 0.5, 11: 0.5}, (-0.9, 0, 0)),
     "middle": ({12: 1.0}, (0, 0, 0)),
     "ring": ({16: 1.0}, (0, 0, 0)),
     "little": ({20: 1.0}, (0, 0, 0)),

@@ -358,3 +358,7 @@ def _mapping(path: Path) -> dict[str, Any]:
         raise LexiconError(f"{path.name} holds {type(loaded).__name__}; expected a mapping from names to entries.")
     # YAML reads the gloss NO and numbers as other types; a name is always text.
     return {("NO" if key is False else "YES" if key is True else str(key)): value for key, value in loaded.items()}
+
+
+def _vector(values: np.ndarray) -> Vector:
+    return (float(values[0]), float(values[1]), float(values[2]))

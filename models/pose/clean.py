@@ -42,7 +42,7 @@ from models.pose.span import (
 )
 
 MAX_GAP_MS = 250.0
-"""Hidden for 8 frames at 30 fps, hands that were really seen came back within 0.14 palm lengths (median)."""
+"""Longer than the usual loss of a hand to motion blur, shorter than most holds: a handshape rarely changes within."""
 FILLED_CONFIDENCE = 0.5
 PICTURE_WIDTH = 512
 
@@ -148,7 +148,11 @@ def normalize(pose: Pose) -> Pose:
     from pose_format.utils.generic import pose_normalization_info
 
     usable = _usable(pose)
-    shoulder_width(usable)  # raises in words where the published function would divide by nothing
+    if shoulder_width(usable) is None:
+        raise PoseError(
+            f"None of the {len(usable.body.data)} frames shows both shoulders, so the pose cannot be normalised; "
+            "film the signer from the front, from the hips up."
+        )
     return _with_world_of(usable, _usable(pose).normalize(pose_normalization_info(usable.header)))
 
 
@@ -173,19 +177,27 @@ def anonymize(pose: Pose) -> Pose:
     World landmarks are dropped: the lengths of the bones tell people apart. A way of moving still can: this
     is no guarantee that nobody recognises the signer.
     What is removed is measured in one frame, which has to show the face and the arms: the first one of
-    those with both hands at rest, else the first. Landmarks missing there are missing everywhere afterwards.
+    those with both hands at rest, else the first (elbows are then left as they are). What is missing there is
+    missing everywhere afterwards.
     Raises PoseError when no frame shows what is needed.
     Source: `pose_anonymization.appearance.remove_appearance`, which always measures in the first frame.
     """
     from pose_anonymization.appearance import remove_appearance
 
     usable = _usable(pose)
-    usable = usable.get_components([entry.name for entry in usable.header.components if entry.name != WORLD])
-    reference = _reference_frame(usable)
-    frames = np.arange(len(usable.body.data))
+    usable = _usable(usable.get_components([entry.name for entry in usable.header.components if entry.name != WORLD]))
+    raised = raised_hand(usable, "left") | raised_hand(usable, "right")
+    reference = _reference_frame(usable, raised)
     # The published function takes the first frame, and its other steps do not mind the order: lend it that place.
-    order = np.concatenate(([reference], np.delete(frames, reference)))
-    return _frames(_usable(remove_appearance(_frames(usable, order))), np.argsort(order))
+    order = np.concatenate(([reference], np.delete(np.arange(len(raised)), reference)))
+    anonymous = _frames(_usable(remove_appearance(_frames(usable, order))), np.argsort(order))
+    if not raised[reference]:
+        return anonymous
+    # Measured in a raised arm, the "average" elbow would be one that hangs, and every frame would be bent by that.
+    elbows = [
+        component_start(usable, BODY) + point_names(usable, BODY).index(f"{side.upper()}_ELBOW") for side in SIDES
+    ]
+    return _with_points_of(scale(usable), anonymous, elbows)
 
 
 def fill_hands(pose: Pose, max_gap_ms: float = MAX_GAP_MS, confidence: float = FILLED_CONFIDENCE) -> Pose:
@@ -193,8 +205,7 @@ def fill_hands(pose: Pose, max_gap_ms: float = MAX_GAP_MS, confidence: float = F
 
     Only gaps of at most `max_gap_ms` with the hand seen on both sides; longer ones and those at the ends stay
     missing. Filled landmarks get `confidence` (below 1), so a reader can leave them out. Idempotent.
-    The hand is interpolated relative to the body's wrist, which is tracked throughout: on hands hidden for a test
-    that had two thirds of the error of interpolating in the picture.
+    The hand is interpolated relative to the body's wrist, which is tracked throughout and knows how the hand moved.
     Raises PoseError when the pose has no Holistic body; ValueError for a confidence outside 0..1.
     """
     if not 0 < confidence < 1:
@@ -231,7 +242,7 @@ def _between(points: NDArray[np.floating]) -> NDArray[np.floating]:
     return points[0] * (1 - share) + points[-1] * share
 
 
-def _reference_frame(pose: Pose) -> int:
+def _reference_frame(pose: Pose, raised: NDArray[np.bool_]) -> int:
     """The frame that `anonymize` measures the signer in."""
     good = np.ones(len(pose.body.data), dtype=bool)
     for name in ("LEFT_SHOULDER", "RIGHT_SHOULDER", "LEFT_ELBOW", "RIGHT_ELBOW"):
@@ -243,7 +254,7 @@ def _reference_frame(pose: Pose) -> int:
             f"None of the {len(good)} frames shows the face together with both arms, so the signer cannot be made "
             "anonymous; film the signer from the front, from the hips up."
         )
-    at_rest = good & ~raised_hand(pose, "left") & ~raised_hand(pose, "right")
+    at_rest = good & ~raised
     return int(np.argmax(at_rest if at_rest.any() else good))
 
 
@@ -272,11 +283,16 @@ def _frames(pose: Pose, index: slice | NDArray[np.integer]) -> Pose:
 
 
 def _with_world_of(source: Pose, changed: Pose) -> Pose:
-    """`changed` as a plain float32 pose, with the world landmarks of `source` where it has any."""
+    """`changed` with the world landmarks of `source`, where it has any."""
+    if not has_component(source, WORLD):
+        return _with_points_of(source, changed, [])
+    first = component_start(source, WORLD)
+    return _with_points_of(source, changed, list(range(first, first + len(point_names(source, WORLD)))))
+
+
+def _with_points_of(source: Pose, changed: Pose, points: list[int]) -> Pose:
+    """`changed` as a plain float32 pose, with the coordinates that `source` has at these landmarks."""
     data = np.ma.getdata(changed.body.data).astype(np.float32)
-    if has_component(source, WORLD):
-        first = component_start(source, WORLD)
-        world = slice(first, first + len(point_names(source, WORLD)))
-        data[:, :, world] = np.ma.getdata(source.body.data)[:, :, world]
+    data[:, :, points] = np.ma.getdata(source.body.data)[:, :, points]
     confidence = np.ma.getdata(changed.body.confidence)
     return with_arrays(changed, np.where(confidence[..., None] > 0, data, 0), confidence)

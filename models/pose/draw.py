@@ -26,7 +26,8 @@ from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
 from models.errors import PoseError
 from models.pose import landmarks
-from models.pose.strokes import Color, DrawStyle, Part, Pen, Shape, Stroke, frame_strokes
+from models.pose.strokes import Color, Part, Pen, Shape, Stroke, frame_strokes
+from models.pose.strokes import DrawStyle as DrawStyle
 
 Image = NDArray[np.uint8]
 Ground = Literal["dark", "light"]
@@ -35,8 +36,8 @@ Painter = Callable[[Image, int], Image]
 
 GROUNDS: dict[Ground, Color] = {"dark": (24, 26, 30), "light": (248, 247, 244)}
 _RIM: Color = (12, 14, 18)
-_FAINT = 0.4
 _SUBPIXEL_BITS = 4
+_SHOWN = 0.1  # confidence from which a landmark counts for the framing
 
 
 def draw_skeleton(image: Image, pose: Pose, frame: int, style: DrawStyle | None = None) -> Image:
@@ -72,7 +73,11 @@ def skeleton_painter(pose: Pose, style: DrawStyle | None = None) -> Painter:
                 face=max(0.9 * unit, 1.0),
                 arm_reach=arm_reach,
             )
-            now = {name: Part(p.points[frame] * scale, p.confidence[frame], p.index) for name, p in clip.items()}
+            now = {
+                # Far outside of the picture nothing is seen, and cv2 overflows.
+                name: Part(np.clip(part.points[frame] * scale, -8000, 16000), part.confidence[frame], part.index)
+                for name, part in clip.items()
+            }
             _draw(canvas, frame_strokes(now, pen, style))
         return canvas
 
@@ -84,54 +89,82 @@ def plain_ground(width: int, height: int, ground: Ground = "dark") -> Image:
     return np.full((height, width, 3), GROUNDS[ground], np.uint8)
 
 
-def fit_pose(pose: Pose, width: int, height: int, *, margin: float = 0.06) -> Pose:
+def canvas_size(pose: Pose, longest_side: int) -> tuple[int, int]:
+    """Even width and height that suit the pose: the proportions of its frame, or of the landmarks if it has none."""
+    low, high = _view(pose)
+    extent = np.maximum(high - low, 1e-6)
+    extent = np.maximum(extent, extent.max() / 2)  # a lone finger or a profile does not make a strip
+    width, height = (max(2 * round(float(side) / 2), 2) for side in extent * longest_side / extent.max())
+    return width, height
+
+
+def fit_pose(pose: Pose, width: int, height: int) -> Pose:
     """The pose placed on a canvas of this size, proportions kept, and its header set to it.
 
     Where the header's frame encloses the landmarks the frame is fitted; else (normalised poses have no frame) the
     landmarks themselves are, with a margin. Raises PoseError when no landmark is seen at all.
     """
-    data = np.array(np.ma.getdata(pose.body.data), np.float32)
-    confidence = np.ma.getdata(pose.body.confidence)
-    image_points = np.concatenate([_columns(pose, c.name) for c in pose.header.components if c.name != landmarks.WORLD])
-    xy = data[:, :, image_points, :2][confidence[:, :, image_points] > 0.1]
-    if not len(xy):
-        raise PoseError("No landmark was seen in any frame of this pose, so there is nothing to draw.")
-    low, high = np.percentile(xy, 0.5, axis=0), np.percentile(xy, 99.5, axis=0)
-    frame = np.array([pose.header.dimensions.width, pose.header.dimensions.height], np.float32)
-    spread = float((high - low).max())
-    # A normalised pose also sits inside the header's frame, as a dot in its corner: it has to fill some of it.
-    if (low < -0.1 * frame).any() or (high > 1.3 * frame).any() or spread < 0.1 * frame.max():
-        low, high = xy.min(axis=0) - margin * spread, xy.max(axis=0) + margin * spread
-    else:
-        low, high = np.zeros(2), frame
+    low, high = _view(pose)
     extent = np.maximum(high - low, 1e-6)
     scale = float((np.array([width, height]) / extent).min())
     offset = (np.array([width, height]) - scale * extent) / 2 - scale * low
-    data[:, :, image_points, :2] = data[:, :, image_points, :2] * scale + offset
-    placed = landmarks.with_arrays(pose, data, confidence)
+    data = np.array(np.ma.getdata(pose.body.data), np.float32)
+    data[:, :, _image_points(pose), :2] = data[:, :, _image_points(pose), :2] * scale + offset
     dimensions = PoseHeaderDimensions(width=width, height=height, depth=pose.header.dimensions.depth)
     header = PoseHeader(version=pose.header.version, dimensions=dimensions, components=pose.header.components)
-    return Pose(header, placed.body)
+    return Pose(header, landmarks.with_arrays(pose, data, np.ma.getdata(pose.body.confidence)).body)
+
+
+def _view(pose: Pose) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Top left and bottom right of what to show: the header's frame, or the landmarks with a margin."""
+    columns = _image_points(pose)
+    data = np.ma.getdata(pose.body.data)[:, 0, columns, :2]
+    xy = data[np.ma.getdata(pose.body.confidence)[:, 0, columns] > _SHOWN]
+    if not len(xy):
+        raise PoseError("No landmark was seen in any frame of this pose, so there is nothing to draw.")
+    low, high = np.percentile(xy, 0.5, axis=0), np.percentile(xy, 99.5, axis=0)
+    frame = np.array([pose.header.dimensions.width, pose.header.dimensions.height], float)
+    spread = float((high - low).max())
+    # A normalised pose may also sit inside the header's frame, as a dot in its corner: it has to fill some of it.
+    inside = (low > -0.2 * frame).all() and (high < 1.5 * frame).all() and spread > 0.15 * frame.max()
+    if inside:
+        return np.zeros(2), frame
+    margin = 0.06 * max(spread, 1e-6)
+    return xy.min(axis=0) - margin, xy.max(axis=0) + margin
+
+
+def _image_points(pose: Pose) -> NDArray[np.intp]:
+    """Indices of the landmarks that live in the picture, which is all but the world's."""
+    names = [c.name for c in pose.header.components if c.name != landmarks.WORLD]
+    spans = [(landmarks.component_start(pose, name), len(landmarks.point_names(pose, name))) for name in names]
+    return np.concatenate([np.arange(start, start + count) for start, count in spans] or [np.arange(0)])
 
 
 def _draw(canvas: Image, strokes: Iterable[Stroke]) -> None:
-    """Faint strokes first, blended in one go; then the sure ones in their order."""
+    """The faintest strokes first, each opacity blended in one go; the sure ones last, in their order."""
     ordered = list(strokes)
-    faint = [stroke for stroke in ordered if stroke.faint]
-    if faint:
-        layer = canvas.copy()
-        for stroke in faint:
-            _draw_stroke(layer, stroke)
-        cv2.addWeighted(layer, _FAINT, canvas, 1 - _FAINT, 0, dst=canvas)
-    for stroke in ordered:
-        if not stroke.faint:
+    for opacity in sorted({stroke.opacity for stroke in ordered}):
+        chosen = [stroke for stroke in ordered if stroke.opacity == opacity]
+        view = canvas[_bounds(chosen, canvas.shape)]
+        before = view.copy()
+        for stroke in chosen:
             _draw_stroke(canvas, stroke)
+        if opacity < 1 and view.size:
+            view[:] = cv2.addWeighted(view, opacity, before, 1 - opacity, 0)
+
+
+def _bounds(strokes: list[Stroke], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of the picture that the strokes can touch, maybe none."""
+    points = np.concatenate([stroke.points for stroke in strokes])
+    reach = 2 + 2 * max(stroke.width for stroke in strokes)
+    left, top = np.clip(points.min(axis=0) - reach, 0, shape[1::-1]).astype(int)
+    right, bottom = np.clip(points.max(axis=0) + reach, 0, shape[1::-1]).astype(int)
+    return slice(top, bottom), slice(left, right)
 
 
 def _draw_stroke(canvas: Image, stroke: Stroke) -> None:
     rim = max(0.35 * stroke.width, 1.0) if stroke.rim else 0.0
-    # Far outside of the picture nothing is seen, and cv2 overflows.
-    points = np.clip(stroke.points, -8000, 16000)
+    points = stroke.points
     for grow, color in ((rim, _RIM), (0.0, stroke.color)) if rim else ((0.0, stroke.color),):
         if stroke.shape is None:
             line = np.round(points * 2**_SUBPIXEL_BITS).astype(np.int32)
@@ -152,11 +185,6 @@ def draw_joint(canvas: Image, center: tuple[float, float], radius: float, color:
         half = 0.9 * radius
         corners = np.array([(-half, -half), (half, -half), (half, half), (-half, half)]) + center
         cv2.fillConvexPoly(canvas, np.round(corners * unit).astype(np.int32), color, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def _columns(pose: Pose, name: str) -> NDArray[np.intp]:
-    start = landmarks.component_start(pose, name)
-    return np.arange(start, start + len(landmarks.point_names(pose, name)))
 
 
 def _part(pose: Pose, name: str) -> Part:

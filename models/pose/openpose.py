@@ -154,6 +154,17 @@ def scale_keypoints(
     return OpenPosePose(body=move(pose.body), left_hand=left, right_hand=right, face=face)
 
 
+def fill_pupils(face: Keypoints) -> Keypoints:
+    """Faces (..., 70, 3) with each missing pupil in the middle of the corners of its eye, where both were found."""
+    face = face.copy()
+    for pupil, corners in _EYE_CORNERS.items():
+        pair = face[..., corners, :]
+        both = (pair[..., 2] > 0).all(axis=-1)[..., None]
+        middle = np.where(both, pair.mean(axis=-2), 0)
+        face[..., pupil, :] = np.where(face[..., pupil, 2:] > 0, face[..., pupil, :], middle)
+    return face
+
+
 def _draw_body(canvas: NDArray[np.uint8], body: NDArray[np.float64]) -> None:
     for (a, b), color in zip(_LIMBS, _BODY_COLORS, strict=False):
         if body[a, 2] <= 0 or body[b, 2] <= 0:
@@ -205,11 +216,7 @@ def _face(pose: Pose) -> Keypoints | None:
     if not landmarks.has_component(pose, landmarks.FACE):
         return None
     face = _pick(pose, landmarks.FACE, [str(index) for index in FACE_INDEX], 0.0)
-    for pupil, corners in _EYE_CORNERS.items():
-        pair = face[:, corners]
-        middle = np.where((pair[..., 2] > 0).all(axis=1)[:, None], pair.mean(axis=1), 0)
-        face[:, pupil] = np.where(face[:, pupil, 2:] > 0, face[:, pupil], middle)
-    return face
+    return fill_pupils(face)
 
 
 def _part(points: Keypoints | None, frame: int) -> Keypoints | None:

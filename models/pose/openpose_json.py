@@ -16,7 +16,6 @@ Source: https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from models.errors import PoseError
+from models.files import replacing
 from models.pose.openpose import NUM_BODY, NUM_FACE, NUM_HAND, Keypoints, OpenPosePose
 
 BodyModel = Literal["COCO_18", "BODY_25"]
@@ -81,7 +81,6 @@ def write_frames(
     others = sorted(set(folder.glob("*_keypoints.json")) - set(files)) if folder.is_dir() else []
     if others:
         raise PoseError(f"{folder} already holds keypoints of another clip ({others[0].name}); choose an empty folder.")
-    folder.mkdir(parents=True, exist_ok=True)
     for file, pose in zip(files, poses, strict=True):
         _write(file, frame_to_dict([pose], width, height, body=body))
     return files
@@ -137,12 +136,8 @@ def _to_body_25(body: Keypoints) -> Keypoints:
 
 
 def _write(path: Path, value: Any) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(value), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_folder(folder: Path) -> list[tuple[dict[str, Any], str]]:

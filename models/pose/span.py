@@ -35,6 +35,8 @@ SHORTEST_RAISE_MS = 120.0
 """A shorter raise is a landmark that jumped."""
 CLEARLY_MORE = 1.5
 """The dominant hand travels at least this many times as far as the other."""
+LEAST_TRUSTED = 0.4
+"""With both hands raised, too few frames to compare them below this share of the raised ones."""
 
 
 def signing_span(pose: Pose) -> tuple[int, int]:
@@ -57,7 +59,18 @@ def dominant_hand(pose: Pose) -> Side | None:
     One clip is weak evidence of handedness: it says which hand leads in this sign.
     Raises PoseError when the pose has no body or no arms.
     """
-    left, right = (float(wrist_speed(pose, side)[raised_hand(pose, side)].sum()) for side in SIDES)
+    raised = {side: raised_hand(pose, side) for side in SIDES}
+    up = [side for side in SIDES if raised[side].any()]
+    if len(up) < 2:
+        return up[0] if up else None
+    # Where a hand was lost, the arm's wrist is a guess that wanders: compare both hands in the same, trusted frames.
+    found = {side: hand_seen(pose, side) for side in SIDES}
+    if found["left"].any() or found["right"].any():
+        lost = (raised["left"] & ~found["left"]) | (raised["right"] & ~found["right"])
+        if lost.sum() > (1 - LEAST_TRUSTED) * (raised["left"] | raised["right"]).sum():
+            return None
+        raised = {side: flags & ~lost for side, flags in raised.items()}
+    left, right = (float(wrist_speed(pose, side)[raised[side]].sum()) for side in SIDES)
     if max(left, right) == 0 or max(left, right) < CLEARLY_MORE * min(left, right):
         return None
     return "left" if left > right else "right"
@@ -86,31 +99,32 @@ def raised_hand(pose: Pose, side: Side) -> NDArray[np.bool_]:
 
 def wrist_speed(pose: Pose, side: Side) -> NDArray[np.float64]:
     """(T,) speed of the wrist in shoulder widths per second, averaged over about 100 ms; 0 where it is not known.
+    All 0 when the shoulders are never seen.
 
     Raises PoseError when the pose has no body or no arms.
     """
     wrist, known = body_point(pose, f"{side.upper()}_WRIST")
-    if known.sum() < 2:
+    width = shoulder_width(pose)
+    if width is None or not known.any():
         return np.zeros(len(wrist))
     track = _without_gaps(wrist[:, :2], known)
     # Smoothed before the difference: landmarks tremble by a pixel or two, which would add up over the clip.
     window = max(1, round(0.1 * pose.body.fps))
     smooth = np.stack([_running_mean(axis, window) for axis in track.T], axis=1)
     step = np.linalg.norm(np.diff(smooth, axis=0, prepend=smooth[:1]), axis=1)
-    return np.where(known, step * pose.body.fps / shoulder_width(pose), 0.0)
+    return np.where(known, step * pose.body.fps / width, 0.0)
 
 
-def shoulder_width(pose: Pose) -> float:
-    """Median distance of the shoulders in the pose's own units. Raises PoseError when they are never seen."""
+def shoulder_width(pose: Pose) -> float | None:
+    """Median distance of the shoulders in the pose's own units; None when no frame shows both, apart.
+
+    Raises PoseError when the pose has no body.
+    """
     left, left_known = body_point(pose, "LEFT_SHOULDER")
     right, right_known = body_point(pose, "RIGHT_SHOULDER")
     both = left_known & right_known
-    if not both.any():
-        raise PoseError(f"None of the {len(both)} frames shows both shoulders; film the signer from the front.")
-    width = float(np.median(np.linalg.norm(left[both, :2] - right[both, :2], axis=1)))
-    if width <= 0:
-        raise PoseError("Both shoulders lie on one point throughout; this is no pose of a person.")
-    return width
+    width = float(np.median(np.linalg.norm(left[both, :2] - right[both, :2], axis=1))) if both.any() else 0.0
+    return width or None
 
 
 def body_point(pose: Pose, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import PoseError
 from models.pose import landmarks
 
 Color = tuple[int, int, int]
@@ -40,6 +41,9 @@ _HEAD = (("LEFT_EAR", "LEFT_EYE", "NOSE", "RIGHT_EYE", "RIGHT_EAR"), ("MOUTH_LEF
 _LEG = ("HIP", "KNEE", "ANKLE", "HEEL", "FOOT_INDEX")
 _HAND_GUESS = ("WRIST", "THUMB", "INDEX", "PINKY", "WRIST")
 _PUPILS = ("468", "473")
+
+_FAINT = 0.4  # opacity of landmarks that are unsure
+_QUIET = 0.65  # of face and torso, which must not outshine the hands
 
 FACE_CONTOURS = (
     "10 338 297 332 284 251 389 356 454 323 361 288 397 365 379 378 400 377 152"
@@ -74,7 +78,7 @@ class DrawStyle:
 
     def __post_init__(self) -> None:
         if not 0.2 <= self.line_scale <= 5:
-            raise ValueError(f"line_scale must be 0.2 to 5, got {self.line_scale}")
+            raise PoseError(f"A line scale of {self.line_scale} is not possible; choose 0.2 to 5.")
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Stroke:
     points: NDArray[np.float32]
     color: Color
     width: float
-    faint: bool = False
+    opacity: float = 1.0
     rim: bool = True
     shape: Shape | None = None
 
@@ -124,7 +128,8 @@ def frame_strokes(now: dict[str, Part], pen: Pen, style: DrawStyle) -> Iterator[
             yield from _chain(*body.pick(head), style.neutral, pen.body, style)
     if style.body and body is not None:
         for names in (_TORSO, *(tuple(f"{side}_{name}" for name in _LEG) for side in ("LEFT", "RIGHT"))):
-            yield from _chain(*body.pick(names), style.neutral, 0.8 * pen.body, style)
+            for stroke in _chain(*body.pick(names), style.neutral, 0.7 * pen.body, style):
+                yield replace(stroke, rim=False, opacity=min(stroke.opacity, _QUIET))
     sides: list[Side] = ["LEFT", "RIGHT"]
     for side in sorted(sides, key=lambda side: _wrist_nearness(body, side, pen)):
         hand = now.get(f"{side}_HAND_LANDMARKS")
@@ -138,10 +143,10 @@ def frame_strokes(now: dict[str, Part], pen: Pen, style: DrawStyle) -> Iterator[
 def _face(face: Part, pen: Pen, style: DrawStyle) -> Iterator[Stroke]:
     for contour in FACE_CONTOURS:
         for stroke in _chain(*face.pick(contour.split()), style.neutral, pen.face, style):
-            yield replace(stroke, rim=False)
+            yield replace(stroke, rim=False, opacity=min(stroke.opacity, _QUIET))
     points, confidence = face.pick(_PUPILS)
     if (confidence > 0).all():  # the gaze is part of signing
-        yield Stroke(points[:, :2], style.neutral, 1.3 * pen.face, rim=False, shape="round")
+        yield Stroke(points[:, :2], style.neutral, 1.3 * pen.face, _QUIET, rim=False, shape="round")
 
 
 def _arm(body: Part, side: Side, has_hand: bool, pen: Pen, style: DrawStyle) -> Iterator[Stroke]:
@@ -155,12 +160,12 @@ def _arm(body: Part, side: Side, has_hand: bool, pen: Pen, style: DrawStyle) -> 
     if not has_hand and style.hands:
         guess, sureness = body.pick([f"{side}_{name}" for name in _HAND_GUESS])
         for stroke in _chain(guess, sureness, _mix(_ARM_SHADES[side], 1), 0.6 * pen.body, style):
-            yield replace(stroke, faint=True)
+            yield replace(stroke, opacity=_FAINT)
     for joint in range(2 if has_hand else 3):  # a detected hand has a wrist of its own
         if confidence[joint] >= style.hide_below:
             color = _mix(_ARM_SHADES[side], float(near[joint]))
-            faint = bool(confidence[joint] < style.faint_below)
-            yield Stroke(points[joint : joint + 1, :2], color, 1.3 * pen.body, faint, shape=SHAPES[side])
+            opacity = _opacity(confidence[joint], style)
+            yield Stroke(points[joint : joint + 1, :2], color, 1.3 * pen.body, opacity, shape=SHAPES[side])
 
 
 def _hand(hand: Part, side: Side, pen: Pen, style: DrawStyle) -> Iterator[Stroke]:
@@ -179,10 +184,10 @@ def _hand(hand: Part, side: Side, pen: Pen, style: DrawStyle) -> Iterator[Stroke
         yield from _chain(points[finger], confidence[finger], color, width, style)
         seen = [k for k in finger if confidence[k] >= style.hide_below]
         if seen:
-            faint = bool(confidence[seen].min() < style.faint_below)
-            yield Stroke(points[seen, :2], color, 0.85 * width, faint, rim=False, shape=SHAPES[side])
+            opacity = _opacity(confidence[seen].min(), style)
+            yield Stroke(points[seen, :2], color, 0.85 * width, opacity, rim=False, shape=SHAPES[side])
             if finger[-1] in seen:
-                yield Stroke(points[finger[-1:], :2], color, 1.25 * width, faint, shape=SHAPES[side])
+                yield Stroke(points[finger[-1:], :2], color, 1.25 * width, opacity, shape=SHAPES[side])
 
 
 def _chain(
@@ -190,11 +195,20 @@ def _chain(
 ) -> Iterator[Stroke]:
     """Lines along consecutive landmarks, cut where one is missing or the sureness changes."""
     edges = np.minimum(confidence[:-1], confidence[1:])
-    levels = [0 if c <= 0 or c < style.hide_below else 1 if c < style.faint_below else 2 for c in edges]
-    for level, group in itertools.groupby(range(len(levels)), key=levels.__getitem__):
+    if edges.min() >= style.faint_below:  # nearly always, and this loop is the cost of a frame
+        yield Stroke(points[:, :2], color, width)
+        return
+    opacities = [_opacity(sureness, style) for sureness in edges]
+    for opacity, group in itertools.groupby(range(len(edges)), key=opacities.__getitem__):
         run = list(group)
-        if level:
-            yield Stroke(points[run[0] : run[-1] + 2, :2], color, width, faint=level == 1)
+        if opacity:
+            yield Stroke(points[run[0] : run[-1] + 2, :2], color, width, opacity)
+
+
+def _opacity(confidence: float, style: DrawStyle) -> float:
+    if confidence <= 0 or confidence < style.hide_below:
+        return 0.0
+    return _FAINT if confidence < style.faint_below else 1.0
 
 
 def _wrist_nearness(body: Part | None, side: Side, pen: Pen) -> float:

@@ -1,4 +1,4 @@
-"""The studio's look: one theme, light and dark, every text at AA contrast, system fonts (no request leaves the page)."""
+"""The studio's look: one theme, light and dark, every text at AA contrast, system fonts (no request leaves)."""
 
 from __future__ import annotations
 

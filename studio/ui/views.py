@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from models.pose.batch import ClipOutcome
-from models.pose.extract import Progress
+from models.pose.products import BatchProducts, ClipProducts
 from models.pose.quality import QualityReport
+from models.progress import Progress
 
 _VERDICTS = {
     "keep": "✔ Keep – good enough to work with",
@@ -36,9 +36,9 @@ def bar(words: str, left: str, share: float | None) -> str:
     percent = None if share is None else round(100 * min(max(share, 0.0), 1.0))
     value = "" if percent is None else f' aria-valuenow="{percent}"'
     width = 100 if percent is None else percent
+    role = f'role="progressbar" aria-label="{escape(words)}" aria-valuemin="0" aria-valuemax="100"{value}'
     return (
-        '<div class="studio-progress">'
-        f'<div class="track" role="progressbar" aria-label="{escape(words)}" aria-valuemin="0" aria-valuemax="100"{value}>'
+        f'<div class="studio-progress"><div class="track" {role}>'
         f'<div class="fill" style="width:{width}%"></div></div>'
         f'<div class="words"><span>{escape(words)}</span><span>{escape(left)}</span></div></div>'
     )
@@ -65,14 +65,52 @@ def quality(report: QualityReport) -> str:
     )
 
 
-def batch(outcomes: Sequence[tuple[ClipOutcome, QualityReport | None]]) -> str:
+def batch_progress(report: BatchProducts) -> str:
+    """A bar while a batch is under way, a sentence when it is finished."""
+    done = report.progress
+    if done is None or done.done_clips == done.num_clips or report.archive is not None:
+        failed = sum(clip.error is not None for clip in report.clips)
+        return message(f"{len(report.clips) - failed} clips done, {failed} failed.")
+    left = "" if done.seconds_left is None else f"about {duration(done.seconds_left)} left"
+    words = f"{done.done_clips} of {done.num_clips} clips, {done.frames_per_s:.0f} frames/s"
+    return bar(words, left, done.done_clips / done.num_clips)
+
+
+def batch(clips: Sequence[ClipProducts]) -> str:
     """One row per clip of a batch: what became of it and why."""
-    rows = "".join(
-        f"<tr><td>{escape(outcome.path.name)}</td><td>{escape(_VERDICTS[report.verdict] if report else '✘ Failed')}</td>"
-        f"<td>{escape(' '.join(report.reasons) if report else str(outcome.error))}</td></tr>"
-        for outcome, report in outcomes
-    )
+    rows = "".join(_batch_row(clip) for clip in clips)
     return (
         '<table class="batch-table"><thead><tr><th scope="col">Clip</th><th scope="col">Verdict</th>'
         f'<th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
     )
+
+
+def _batch_row(clip: ClipProducts) -> str:
+    report = clip.products.report if clip.products else None
+    verdict = _VERDICTS[report.verdict] if report else "✘ Failed"
+    why = " ".join(report.reasons) if report else str(clip.error)
+    return f"<tr><td>{escape(clip.clip.name)}</td><td>{escape(verdict)}</td><td>{escape(why)}</td></tr>"
+
+
+def _facts(report: QualityReport) -> list[tuple[str, str]]:
+    return [
+        ("Length", f"{report.num_frames} frames, {report.duration_s:.1f} s at {report.fps:.4g} frames/s"),
+        ("Signing", f"{report.start_ms / 1000:.1f} s to {report.end_ms / 1000:.1f} s"),
+        ("Leading hand", report.dominant or "not clear"),
+        ("Body seen while signing", share(report.body_in_span)),
+        ("Face seen while signing", share(report.face_in_span)),
+        ("Left hand seen while it signs", share(report.left.seen_while_raised)),
+        ("Right hand seen while it signs", share(report.right.seen_while_raised)),
+        ("Longest loss of the left hand", _milliseconds(report.left.longest_gap_ms)),
+        ("Longest loss of the right hand", _milliseconds(report.right.longest_gap_ms)),
+        ("Blurred while signing", share(report.blur)),
+    ]
+
+
+def share(value: float | None) -> str:
+    """A share 0..1 in percent; a dash where it was not measured or does not apply."""
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} ms"

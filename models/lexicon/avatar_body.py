@@ -1,0 +1,231 @@
+"""Torso, neck, arms and sleeves of the avatar, as soft-shaded layers.
+
+All positions are output pixels; `unit` is the distance between the shoulders, which sizes everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from models.lexicon.avatar_canvas import (
+    LIGHT,
+    Array,
+    Colour,
+    Image,
+    Layer,
+    bounds,
+    disc,
+    mixed,
+    polygon,
+    smooth,
+    stroke,
+    tinted,
+)
+from models.lexicon.looks import Look
+
+_COARSE = 3  # light varies slowly over a body: it is computed on a grid this many pixels wide
+
+# Half of the torso's outline, from the neck down: x in shoulder widths from the middle, y below the shoulder line.
+_TORSO = ((.15, -.30), (.23, -.215), (.38, -.16), (.50, -.12), (.585, -.03), (.60, .16), (.545, .36), (.515, .70),
+          (.50, 1.05), (.53, 1.50), (.57, 2.0), (.57, 3.2))  # fmt: skip
+_FOLDS = ((((.50, .34), (.30, .42), (.14, .40))), (((.49, .46), (.34, .58), (.22, .60))),
+          (((.47, 1.02), (.30, 1.12), (.08, 1.10))), (((.49, 1.25), (.25, 1.34), (.05, 1.30))))  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trunk:
+    """The torso's own axes: `origin` between the shoulders, `across` to the signer's left, `down` to the hips."""
+
+    origin: Array
+    across: Array
+    down: Array
+    unit: float
+
+    @staticmethod
+    def of(body: Array, unit: float) -> Trunk:
+        """From the (33, 3) body landmarks of one frame."""
+        left, right = body[11, :2], body[12, :2]
+        hips = (body[23, :2] + body[24, :2]) / 2
+        origin = (left + right) / 2
+        down = hips - origin
+        length = float(np.linalg.norm(down))
+        # Hips outside the frame are guesses: trust their direction, within reason, not their distance.
+        lean = float(np.clip(down[0] / (length + 1e-6), -0.35, 0.35)) if length > 0.3 * unit else 0.0
+        across = left - right
+        shrunk = max(1.0, 0.62 * unit / (float(np.linalg.norm(across)) + 1e-6))
+        down = np.array([lean, np.sqrt(1 - lean**2)]) * unit
+        return Trunk(origin=origin, across=across * shrunk, down=down, unit=unit)
+
+    def at(self, points: Array) -> Array:
+        """(N, 2) torso coordinates in shoulder widths -> pixels."""
+        return np.asarray(self.origin + points[:, :1] * self.across + points[:, 1:] * self.down, np.float32)
+
+
+def limb(
+    start: Array,
+    end: Array,
+    radii: tuple[float, ...],
+    colour: Colour,
+    frame_size: tuple[int, int],
+    *,
+    cloth: bool,
+    flat_end: bool = False,
+) -> Layer | None:
+    """A straight limb from start to end (2,), its radius going through `radii` at even steps, with rounded ends."""
+    axis = (end - start).astype(np.float32)
+    length = float(np.linalg.norm(axis)) + 1e-3
+    unit = axis / length
+    across = np.array([-unit[1], unit[0]], np.float32)
+    box = bounds(np.stack([start, end]), max(radii) + 2, *frame_size)
+    if box is None:
+        return None
+    x, y, width, height = box
+    shift = np.array([x, y], np.float32)
+    mask = np.zeros((height, width), np.uint8)
+    steps = np.linspace(0, 1, 9, dtype=np.float32)
+    thickness = np.interp(steps, np.linspace(0, 1, len(radii)), radii).astype(np.float32)[:, None]
+    spine = start + steps[:, None] * axis - shift
+    polygon(mask, np.concatenate([spine + across * thickness, (spine - across * thickness)[::-1]]))
+    disc(mask, spine[0], float(thickness[0, 0]))
+    if not flat_end:
+        disc(mask, spine[-1], float(thickness[-1, 0]))
+
+    grid_x, grid_y = _grid(width, height)
+    along = (grid_x - spine[0, 0]) * unit[0] + (grid_y - spine[0, 1]) * unit[1]
+    side = (grid_x - spine[0, 0]) * across[0] + (grid_y - spine[0, 1]) * across[1]
+    share = np.clip(along / length, 0, 1)
+    offset = np.clip(side / np.interp(share, np.linspace(0, 1, len(radii)), radii), -1, 1).astype(np.float32)
+    light = cylinder_light(offset, across)
+    if cloth:
+        wrinkle = np.sin(along / max(radii) * 3.1 + offset * 2.2) * np.clip(np.abs(share - 0.5) * 2 - 0.35, 0, 1)
+        light = light + np.float32(0.05) * wrinkle
+    rgb = coloured(light, colour, width, height, warmth=0.0 if cloth else 1.0)
+    return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
+
+
+def cylinder_light(offset: Array, across: Array) -> Array:
+    """Light on a cylinder at `offset` (-1..1) from its axis along the unit vector `across` (2,)."""
+    toward = LIGHT / np.linalg.norm(LIGHT)
+    depth = np.sqrt(np.maximum(1 - offset * offset, 0))
+    cosine = offset * float(across @ toward[:2]) - depth * toward[2]
+    return np.asarray(0.56 + 0.56 * np.clip(cosine, 0, 1) - 0.10 * (1 - depth) ** 2, np.float32)
+
+
+def coloured(light: Array, colour: Colour, width: int, height: int, *, warmth: float) -> Image:
+    """A coarse light map as a patch of this colour and size."""
+    small = tinted(colour, np.clip(light, 0.05, 1.3), warmth=warmth)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def torso(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> Layer | None:
+    """The clothed trunk without arms and neckline."""
+    half = np.array(_TORSO, np.float32) * (look.build, 1)
+    outline = trunk.at(smooth(np.concatenate([half, (half * (-1, 1))[::-1]]).astype(np.float32), rounds=3))
+    box = bounds(outline, 1, *frame_size)
+    if box is None:
+        return None
+    x, y, width, height = box
+    mask = np.zeros((height, width), np.uint8)
+    shift = np.array([x, y], np.float32)
+    polygon(mask, outline - shift)
+    grid_x, grid_y = _grid(width, height)
+    to_local = np.linalg.inv(np.stack([trunk.across, trunk.down], axis=1))
+    gx, gy = grid_x + x - trunk.origin[0], grid_y + y - trunk.origin[1]
+    u = (to_local[0, 0] * gx + to_local[0, 1] * gy) / (0.62 * look.build)
+    v = to_local[1, 0] * gx + to_local[1, 1] * gy
+    bend = np.clip(np.sign(u) * np.abs(u) ** 1.8, -1, 1).astype(np.float32)
+    across = (trunk.across / np.linalg.norm(trunk.across)).astype(np.float32)
+    light = cylinder_light(bend, across) - 0.05 * np.clip(v, 0, 2).astype(np.float32)
+    folds = np.zeros((height // _COARSE + 1, width // _COARSE + 1), np.uint8)
+    for fold in _FOLDS:
+        for mirror in (1, -1):
+            line = trunk.at(smooth(np.array(fold, np.float32) * (mirror, 1), closed=False, rounds=2)) - shift
+            stroke(folds, line / _COARSE, 0.022 * trunk.unit / _COARSE, 255)
+    soft = cv2.GaussianBlur(folds.astype(np.float32), (0, 0), max(0.5, 0.02 * trunk.unit / _COARSE))
+    light = light - np.float32(0.13 / 255) * soft[: light.shape[0], : light.shape[1]]
+    rgb = coloured(light, look.shirt, width, height, warmth=0.0)
+    return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
+
+
+def neck(trunk: Trunk, jaw: Array, look: Look, frame_size: tuple[int, int]) -> list[Layer]:
+    """Neck, the skin inside the neckline, and the neckline itself; jaw (2,) is the middle of the head's base."""
+    unit = trunk.unit
+    width = 0.165 * unit * (0.6 + 0.4 * look.build)
+    base = trunk.at(np.array([[0.0, -0.10]], np.float32))[0]
+    shade = mixed(look.skin, (60, 20, 12), 0.16)
+    layers = [_flat(_skin_area(trunk, look), shade, frame_size, unit)] if look.neckline != "turtle" else []
+    radii = (width * 0.98, width * 0.93, width, width * 1.12)
+    layers.append(limb(jaw, base, radii, shade, frame_size, cloth=False))
+    if look.neckline == "turtle":
+        middle = jaw * 0.38 + base * 0.62
+        layers.append(limb(middle, base, (width * 1.10, width * 1.22), look.shirt, frame_size, cloth=True))
+        layers.append(_flat(_yoke(trunk), look.shirt, frame_size, unit))
+    layers.extend(_collar(trunk, look, frame_size))
+    return [layer for layer in layers if layer is not None]
+
+
+def _skin_area(trunk: Trunk, look: Look) -> Array:
+    depth = {"crew": 0.055, "v": 0.30, "collar": 0.17, "turtle": 0.0}[look.neckline]
+    if look.neckline == "crew":
+        half = np.array([(0.205, -0.27), (0.19, -0.13), (0.11, depth - 0.07), (0.0, depth - 0.045)], np.float32)
+    else:
+        half = np.array([(0.20, -0.27), (0.165, -0.14), (0.075, depth * 0.45), (0.0, depth - 0.04)], np.float32)
+    return trunk.at(np.concatenate([half, (half * (-1, 1))[-2::-1]]).astype(np.float32))
+
+
+def _yoke(trunk: Trunk) -> Array:
+    half = np.array([(0.19, -0.28), (0.20, -0.19), (0.13, -0.09), (0.0, -0.06)], np.float32)
+    return trunk.at(smooth(np.concatenate([half, (half * (-1, 1))[-2::-1]]).astype(np.float32), rounds=2))
+
+
+def _collar(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> list[Layer | None]:
+    """The neckline's hem, or the two flaps of a collar."""
+    dark, light = mixed(look.shirt, (0, 0, 0), 0.28), mixed(look.shirt, (255, 255, 255), 0.10)
+    if look.neckline == "turtle":
+        return []
+    if look.neckline == "collar":
+        flaps: list[Layer | None] = []
+        for side in (1, -1):
+            flap = np.array([(0.175, -0.29), (0.245, -0.215), (0.185, 0.02), (0.012, 0.125), (0.10, -0.06)], np.float32)
+            corners = trunk.at(flap * (side, 1))
+            flaps += [_flat(corners + (0, 0.012 * trunk.unit), dark, frame_size, 0.0), _flat(corners, light, frame_size, 0.0)]
+        placket = trunk.at(np.array([(0, 0.125), (0, 3.0)], np.float32))
+        return [_line(placket, dark, 0.012 * trunk.unit, frame_size), *flaps]
+    half = _skin_area(trunk, look)
+    return [_line(half, dark, 0.034 * trunk.unit, frame_size), _line(half, light, 0.018 * trunk.unit, frame_size)]
+
+
+def _flat(points: Array, colour: Colour, frame_size: tuple[int, int], soften: float) -> Layer | None:
+    """A polygon of nearly one colour, a little lighter towards the light."""
+    box = bounds(points, 2, *frame_size)
+    if box is None:
+        return None
+    x, y, width, height = box
+    mask = np.zeros((height, width), np.uint8)
+    polygon(mask, points - np.array([x, y], np.float32))
+    grid_x, grid_y = _grid(width, height)
+    light = 1.0 - 0.05 * (grid_x / width - 0.5) - (0.10 * (0.6 - grid_y / height) if soften else 0.0)
+    rgb = coloured(np.broadcast_to(light, (grid_y.shape[0], grid_x.shape[1])), colour, width, height, warmth=0.5)
+    return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
+
+
+def _line(points: Array, colour: Colour, thickness: float, frame_size: tuple[int, int]) -> Layer | None:
+    box = bounds(points, thickness + 2, *frame_size)
+    if box is None:
+        return None
+    x, y, width, height = box
+    mask = np.zeros((height, width), np.uint8)
+    stroke(mask, points - np.array([x, y], np.float32), thickness)
+    rgb = np.full((height, width, 3), colour, np.uint8)
+    return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
+
+
+def _grid(width: int, height: int) -> tuple[Array, Array]:
+    """Pixel positions of a coarse grid over a patch: (1, w') x and (h', 1) y."""
+    columns, rows = max(2, width // _COARSE), max(2, height // _COARSE)
+    x = (np.arange(columns, dtype=np.float32)[None] + 0.5) * (width / columns)
+    y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) * (height / rows)
+    return x, y

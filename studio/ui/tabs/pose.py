@@ -1,0 +1,214 @@
+"""The Pose tab: a signing video in; its landmarks, a preview and a quality report out. One clip or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from models.pose.clean import CleanOptions
+from models.pose.extract import PoseOptions
+from models.pose.products import BatchProducts, ProductOptions, Products, make_many_products, make_products
+from models.progress import Cancelled, Progress
+from studio.inputs import check_batch, check_clip, parse_crop, sample_clips
+from studio.limits import Limits
+from studio.ui import sessions, views
+from studio.ui.errors import required, user_errors
+from studio.ui.streaming import stream
+
+PREVIEWS = [
+    ("Landmarks over the video", "overlay"),
+    ("Video and skeleton side by side", "side_by_side"),
+    ("Skeleton alone", "skeleton"),
+    ("OpenPose map, for ControlNet", "openpose"),
+]
+RATES = [("As recorded", 0), ("25 frames/s", 25), ("30 frames/s", 30), ("50 frames/s", 50)]
+VIDEO_TYPES = ["video", ".mkv", ".mov", ".avi", ".webm", ".mp4", ".m4v", ".gif"]
+
+
+def build(limits: Limits) -> None:
+    """Draw the Pose tab inside the current gr.Tab."""
+    with gr.Row():
+        with gr.Column(scale=5, min_width=340):
+            clip = gr.Video(
+                label="Signing video",
+                sources=["upload", "webcam"],
+                webcam_options=gr.WebcamOptions(mirror=False),
+                height=360,
+                elem_id="pose-clip",
+            )
+            if samples := sample_clips():
+                gr.Examples([[str(path)] for path in samples], [clip], label="Drawn signers to try it with")
+            options = _options()
+            with gr.Row():
+                go = gr.Button("Extract pose", variant="primary", elem_id="pose-go")
+                stop = gr.Button("Stop", variant="stop", elem_id="pose-stop")
+        with gr.Column(scale=6, min_width=340):
+            status = gr.HTML(views.message("Upload or record a clip, then extract its pose."), elem_id="pose-status")
+            preview = gr.Video(label="Preview", interactive=False, height=400, elem_id="pose-preview")
+            verdict = gr.HTML(elem_id="pose-verdict")
+    timeline_alt = "Timeline of the clip: when the body, the face and each hand were seen, and how fast the wrists move"
+    with gr.Row():
+        light = gr.Image(
+            label="What was seen, when", interactive=False, alt_text=timeline_alt, elem_classes="timeline-light"
+        )
+        dark = gr.Image(
+            label="What was seen, when", interactive=False, alt_text=timeline_alt, elem_classes="timeline-dark"
+        )
+    files = gr.File(label="Downloads", file_count="multiple", interactive=False, elem_id="pose-files")
+    _batch(limits, options)
+
+    outputs = [status, preview, verdict, light, dark, files]
+
+    @user_errors
+    def extract(request: gr.Request, path: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
+        required(path, "There is no clip yet; upload or record one first.")
+        check_clip(path, limits)
+        page = sessions.session(request)
+        page.stop.clear()
+        yield (views.message("Starting …"), None, "", None, None, None)
+        folder = page.new_folder()
+        chosen = _chosen(*values)
+        work = stream(lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set), page.stop)
+        try:
+            for report in work:
+                yield _shown(report)
+        except Cancelled:
+            yield (views.message("Stopped. Nothing was kept of this run."), *[gr.skip()] * 5)
+
+    go.click(
+        extract,
+        [clip, *options],
+        outputs,
+        api_name="extract_pose",
+        show_progress="hidden",
+        concurrency_id="pose",
+        concurrency_limit=limits.concurrent_runs,
+    )
+    stop.click(_stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
+
+
+def _stop(request: gr.Request) -> None:
+    sessions.session(request).stop.set()
+
+
+def _options() -> list[Any]:
+    """The option widgets, in the order of `_chosen`."""
+    with gr.Accordion("Options", open=False):
+        preview = gr.Dropdown(PREVIEWS, value="overlay", label="Preview")
+        rate = gr.Dropdown(RATES, value=0, label="Frame rate", info="A clip with uneven timing is always made even.")
+        with gr.Row():
+            start = gr.Number(0, label="Start (seconds)", minimum=0)
+            end = gr.Number(None, label="End (seconds)", info="Empty: to the end.", minimum=0)
+        crop = gr.Textbox(
+            label="Crop", placeholder="left, top, right, bottom", info="In pixels; empty: the whole picture."
+        )
+        irises = gr.Checkbox(False, label="Irises too", info="478 face landmarks instead of 468.")
+        recover = gr.Checkbox(
+            False, label="Look again for lost hands", info="Slower; what it finds has a confidence below 1."
+        )
+        steps = gr.CheckboxGroup(
+            [
+                ("Fill short gaps of the hands", "fill"),
+                ("Reduce to hands, arms and face contours", "reduce"),
+                ("Normalise by the shoulders", "normalize"),
+                ("Trim to the signing", "trim"),
+                ("Anonymise the body's proportions", "anonymize"),
+            ],
+            value=[],
+            label="Also give a cleaned pose",
+        )
+    return [preview, rate, start, end, crop, irises, recover, steps]
+
+
+def _chosen(
+    preview: str,
+    rate: int,
+    start: float | None,
+    end: float | None,
+    crop: str,
+    irises: bool,
+    recover: bool,
+    steps: list[str],
+) -> ProductOptions:
+    return ProductOptions(
+        pose=PoseOptions(
+            fps=rate or None,
+            start_ms=1000 * (start or 0),
+            end_ms=1000 * end if end else None,
+            crop=parse_crop(crop),
+            refine_face=irises,
+            recover_hands=recover,
+        ),
+        preview=preview,
+        clean=CleanOptions(
+            fill_gap_ms=CleanOptions().fill_gap_ms if "fill" in steps else 0,
+            reduce="reduce" in steps,
+            normalize="normalize" in steps,
+            width=CleanOptions().width if "normalize" in steps else None,
+            trim="trim" in steps,
+            anonymize="anonymize" in steps,
+        )
+        if steps
+        else None,
+    )
+
+
+def _shown(report: tuple[str, Progress] | Products) -> tuple[Any, ...]:
+    if not isinstance(report, Products):
+        return (views.progress(*report), *[gr.skip()] * 5)
+    return (
+        views.message("Done."),
+        report.preview,
+        views.quality(report.report),
+        report.figure_light,
+        report.figure_dark,
+        [str(path) for path in report.downloads],
+    )
+
+
+def _batch_shown(report: BatchProducts) -> tuple[Any, ...]:
+    archive = gr.skip() if report.archive is None else str(report.archive)
+    return (views.batch_progress(report), views.batch(report.clips), archive)
+
+
+def _batch(limits: Limits, options: list[Any]) -> None:
+    """Several clips at once, a zip back."""
+    with gr.Accordion("Several clips at once", open=False):
+        clips = gr.File(
+            label=f"Clips (up to {limits.max_batch_clips})",
+            file_count="multiple",
+            file_types=VIDEO_TYPES,
+            elem_id="batch-clips",
+        )
+        gr.Markdown("The options above hold for every clip.")
+        with gr.Row():
+            go = gr.Button("Extract all", variant="primary", elem_id="batch-go")
+            stop = gr.Button("Stop", variant="stop")
+        status = gr.HTML(elem_id="batch-status")
+        table = gr.HTML(elem_id="batch-table")
+        archive = gr.File(label="All results (zip)", interactive=False, elem_id="batch-zip")
+
+    @user_errors
+    def extract(request: gr.Request, paths: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
+        required(paths, "There are no clips yet; upload some first.")
+        check_batch(paths, limits)
+        page = sessions.session(request)
+        page.stop.clear()
+        yield (views.message("Starting …"), "", None)
+        folder = page.new_folder()
+        chosen = _chosen(*values)
+        work = stream(lambda tell: make_many_products(paths, folder, chosen, tell, page.stop.is_set), page.stop)
+        for report in work:
+            yield _batch_shown(report)
+
+    go.click(
+        extract,
+        [clips, *options],
+        [status, table, archive],
+        api_name="extract_poses",
+        show_progress="hidden",
+        concurrency_id="pose",
+    )
+    stop.click(_stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
