@@ -1,14 +1,31 @@
-"""What several test files need: where the real clips are, a browser, a small clip of a drawn signer."""
+"""What several test files need: where the real clips are, a studio that serves, a browser that stays at home."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "assets" / "samples"
 CHROMIUM = shutil.which("chromium")
+CHROMIUM_ARGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,3 +43,79 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_data() -> Path:
     """The folder of real signing clips; tests that use it are marked `real`."""
     return Path(os.environ["STUDIO_REAL_DATA"])
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """A short clip of a drawn signer."""
+    return min(SAMPLES.glob("*.mp4"), key=lambda path: path.stat().st_size)
+
+
+@pytest.fixture(scope="session")
+def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a studio started as a user starts it, in a folder of its own, with small limits."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("studio")
+    environment = os.environ | {"SIGN_STUDIO_MAX_CLIP_MINUTES": "5", "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    log = (folder / "log.txt").open("w")
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
+    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(url, server, folder / "log.txt")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        log.close()
+
+
+def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"{url}/config", timeout=2)
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError(f"the studio did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium with a camera that shows a test picture."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, studio_url: str) -> Iterator[Page]:
+    """The studio's page, every other origin refused; the test fails when the page asked for one, or a script failed."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    refused: list[str] = []
+    broken: list[str] = []
+
+    def stay_home(route: Route) -> None:
+        if route.request.url.startswith((studio_url, "data:", "blob:")):
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort()
+
+    opened.route("**/*", stay_home)
+    opened.on("pageerror", lambda error: broken.append(str(error)))
+    opened.goto(studio_url)
+    opened.get_by_role("button", name="Extract pose").wait_for()
+    yield opened
+    context.close()
+    assert not refused, f"requests left the page: {refused}"
+    assert not broken, f"scripts failed: {broken}"

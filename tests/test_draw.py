@@ -13,9 +13,9 @@ from pose_format.utils.generic import reduce_holistic
 from models.errors import PoseError, VideoError
 from models.pose import landmarks
 from models.pose.draw import canvas_size, draw_joint, draw_skeleton, fit_pose, plain_ground, skeleton_painter
-from models.pose.extract import Cancelled
 from models.pose.preview import PreviewOptions, write_openpose_video, write_preview, write_skeleton
 from models.pose.strokes import FACE_CONTOURS, LEFT_COLOR, RIGHT_COLOR, DrawStyle
+from models.progress import Cancelled
 from models.video import ReadOptions
 from models.video_write import write_video
 
@@ -162,6 +162,22 @@ def test_the_nearer_arm_is_drawn_over_the_farther(near, color):
 
     drawn = draw_skeleton(GREY, changed(pose, data=cross), 0, DrawStyle(face=False, hands=False))
     np.testing.assert_allclose(drawn[130, 160], color, atol=6)
+
+
+@pytest.mark.parametrize("near", [1, 4])
+def test_the_nearer_finger_is_drawn_over_the_farther(near):
+    points = hand_at(160, 200, size=60)
+    points[5:9, :2] = np.linspace((100, 60), (220, 140), 4)  # index and little finger cross at (160, 100)
+    points[17:21, :2] = np.linspace((220, 60), (100, 140), 4)
+    points[4 * near + 1 : 4 * near + 5, 2] = -0.1
+
+    def cross(data):
+        data[:, 0, columns(signer(), landmarks.LEFT_HAND)] = points
+
+    both = draw_skeleton(GREY, changed(signer(), data=cross), 0, HANDS_ONLY)
+    along = (140, 87) if near == 1 else (180, 87)  # on the near finger, away from the crossing
+    np.testing.assert_allclose(both[100, 160], both[along[::-1]], atol=6)
+    assert np.abs(both[100, 160].astype(int) - both[87, 320 - along[0]]).max() > 60, "the far finger's shade"
 
 
 def test_unsure_landmarks_are_faint_and_hopeless_ones_hidden():
@@ -385,18 +401,22 @@ def test_a_pose_without_a_rate_is_refused(clip, tmp_path, fps):
 
 
 def test_stopping_leaves_nothing_behind(clip, tmp_path):
-    told = []
+    answers = iter([False, False, True])
     with pytest.raises(Cancelled):
         write_preview(
             clip,
             signer(10),
             tmp_path / "preview" / "out.mp4",
             options=BARE,
-            progress=lambda done, total: told.append((done, total)),
-            should_stop=lambda: len(told) == 3,
+            should_stop=lambda: next(answers),
         )
-    assert told == [(1, 10), (2, 10), (3, 10)]
     assert list((tmp_path / "preview").iterdir()) == []
+
+
+def test_the_last_report_says_that_all_frames_are_done(clip, tmp_path):
+    told = []
+    frames = write_preview(clip, signer(10), tmp_path / "out.mp4", options=BARE, progress=told.append)
+    assert (told[-1].done_frames, told[-1].total_frames, told[-1].seconds_left) == (frames, frames, 0)
 
 
 def test_a_missing_clip_and_unknown_choices_are_refused(clip, tmp_path):

@@ -9,7 +9,7 @@ from models.errors import PoseError
 from models.pose import landmarks
 
 
-def random_pose(frames: int = 4, points: int = 576, seed: int = 0):  # noqa: ANN201 - a pose
+def random_pose(frames: int = 4, points: int = 576, seed: int = 0):
     random = np.random.default_rng(seed)
     data = random.uniform(0, 100, (frames, points, 3))
     confidence = (random.random((frames, points)) > 0.3).astype(np.float32)

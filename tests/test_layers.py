@@ -1,4 +1,4 @@
-"""The arrows of the design, read from the imports: video -> pose -> (recognition | lexicon -> synthesis -> animation)."""
+"""The arrows of the design, read from the imports: video -> pose -> recognition, lexicon -> synthesis -> animation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # What each part of models/ may import of models/. Everyone may use these:
-EVERYONE = {"models.errors", "models.files", "models.progress", "models.video", "models.video_decode", "models.video_write", "models.weights"}
+EVERYONE = {
+    "models.errors",
+    "models.files",
+    "models.progress",
+    "models.video",
+    "models.video_decode",
+    "models.video_write",
+    "models.weights",
+}
 MAY_USE = {
     "pose": set(),
     "lexicon": {"models.pose"},
@@ -42,9 +50,7 @@ def test_the_core_never_imports_the_application(path: Path) -> None:
     assert not [name for name in imports(path) if starts(name, {"gradio", "typer", "studio"})]
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "studio").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", sorted((ROOT / "studio").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_ui_imports_gradio(path: Path) -> None:
     if (ROOT / "studio" / "ui") not in path.parents:
         assert not [name for name in imports(path) if starts(name, {"gradio"})]

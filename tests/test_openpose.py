@@ -261,8 +261,10 @@ def test_body_25_reads_back_and_pose_format_reads_it(tmp_path):
         for name in component.points:
             index[(component.name, name)] = len(index)
     xy = np.ma.getdata(pose.body.data)[0, 0]
-    np.testing.assert_allclose(xy[index["pose_keypoints_2d", "RWrist"]], poses[0].body[4, :2], atol=1e-3)
-    np.testing.assert_allclose(xy[index["pose_keypoints_2d", "LEar"]], poses[0].body[17, :2], atol=1e-3)
+    for ours, name in zip(poses[0].body, BODY_NAMES, strict=True):
+        side, _, joint = name.rpartition("_")
+        theirs = index["pose_keypoints_2d", side[:1].upper() + joint.capitalize()]
+        np.testing.assert_allclose(xy[theirs], ours[:2], atol=1e-3, err_msg=name)
     hips = poses[0].body[[8, 11], :2].mean(axis=0)
     np.testing.assert_allclose(xy[index["pose_keypoints_2d", "MidHip"]], hips, atol=1e-3)
     hand = index["hand_left_keypoints_2d", "BASE"]

@@ -113,7 +113,7 @@ def _cost(elbow: Array, shoulder: Array, wrist: Array, hand_axes: Array, swivel:
     """(T, S): discomfort of the wrist, plus what it takes to hold the elbow away from where it hangs."""
     flexion, deviation, roll = (np.degrees(angle) for angle in wrist_angles(elbow, shoulder, wrist, hand_axes))
     cost = (flexion / FLEXION_COMFORT_DEG) ** 2 + (deviation / DEVIATION_COMFORT_DEG) ** 2
-    cost += 0.6 * (roll / ROLL_COMFORT_DEG) ** 2 + 1.6 * (np.degrees(swivel) / 45.0) ** 2
+    cost += 0.6 * (roll / ROLL_COMFORT_DEG) ** 2 + 2.6 * (np.degrees(swivel) / 45.0) ** 2
     for angle, (low, high) in (
         (flexion, FLEXION_LIMITS_DEG),
         (deviation, DEVIATION_LIMITS_DEG),
@@ -121,8 +121,8 @@ def _cost(elbow: Array, shoulder: Array, wrist: Array, hand_axes: Array, swivel:
     ):
         cost += (np.maximum(angle - high, 0) + np.maximum(low - angle, 0)) / 4.0
     above_shoulder = np.maximum(elbow[..., 1] - shoulder[:, None, 1], 0)
-    inside_trunk = np.maximum(elbow[..., 0] + 0.13, 0) * (elbow[..., 2] < 0.14)
-    return cost + 60 * above_shoulder + 120 * inside_trunk
+    inside_trunk = np.maximum(elbow[..., 0] + 0.13, 0) * np.where(elbow[..., 2] < 0.14, 120, 40)
+    return cost + 60 * above_shoulder + inside_trunk
 
 
 def _least_cost_path(cost: Array) -> Array:

@@ -11,7 +11,7 @@ Source: own work. The measure of success is that MediaPipe reads the drawn video
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -21,13 +21,14 @@ from models.lexicon.avatar_arm import forearm, upper_arm
 from models.lexicon.avatar_body import Trunk, neck, torso
 from models.lexicon.avatar_canvas import Array, Canvas, Image, Layer
 from models.lexicon.avatar_figure import ARM, SIDES, Figure, figure
-from models.lexicon.avatar_hand import HandStyle, hand_layer
+from models.lexicon.avatar_hand import hand_layer
 from models.lexicon.avatar_head import head_layers
 from models.lexicon.looks import LOOKS, Look
 
 __all__ = ["LOOKS", "Look", "Signer", "draw_signer", "render_avatar"]
 
 _MAX_SIDE = 4096
+_STILL = 0.02  # px that a landmark may move before its part is drawn anew
 _BEHIND = 0.45  # shoulder widths behind the shoulders: from here on an arm is behind the back
 
 
@@ -43,6 +44,7 @@ class Signer:
         self.figure: Figure = figure(pose, self.width, self.height)
         self.num_frames = len(self.figure.body)
         self._backdrop = _backdrop(look, self.width, self.height)
+        self._drawn: dict[str, tuple[Array, list[Layer]]] = {}
 
     def frame(self, index: int, *, background: bool = True) -> Image:
         """Frame `index` as (height, width, 3) RGB, or (height, width, 4) RGBA without a background."""
@@ -54,27 +56,23 @@ class Signer:
         return canvas.rgb if background else _straight_alpha(canvas)
 
     def _paint(self, canvas: Canvas, index: int) -> None:
-        fig, size = self.figure, (self.width, self.height)
-        body = fig.body[index]
-        trunk = Trunk.of(body, fig.shoulders)
+        fig = self.figure
+        body, face = fig.body[index], fig.face[index]
         parts: list[tuple[float, list[Layer], float]] = []  # depth, layers, darkness of the shadow they throw
         for side in SIDES:
             parts += self._arm(index, side)
-        face = fig.face[index]
-        heads = head_layers(face, self.look, head=fig.head, frame_size=size, supersample=self.supersample)
-        if heads is not None:
-            parts.append((float(body[[7, 8], 2].mean()) + 0.10 * fig.shoulders, [heads[1]], 0.34))
+        heads = self._still("head", face, lambda: self._head(face))
+        if heads:
+            parts.append((float(body[[7, 8], 2].mean()) + 0.10 * fig.shoulders, heads[-1:], 0.34))
         parts.sort(key=lambda part: -part[0])
 
         behind = float(body[[11, 12], 2].mean()) + _BEHIND * fig.shoulders
         for depth, layers, _ in parts:
             if depth > behind:
                 _paint_all(canvas, layers)
-        if heads is not None:
-            canvas.paint(heads[0])
-        trunk_layer = torso(trunk, self.look, size)
-        jaw = 0.55 * face[152, :2] + 0.45 * (face[234, :2] + face[454, :2]) / 2
-        _paint_all(canvas, [*([trunk_layer] if trunk_layer else []), *neck(trunk, jaw, self.look, size)])
+        _paint_all(canvas, heads[:-1])
+        frame = np.concatenate([body[[11, 12, 23, 24]], face[[10, 152, 234, 454]]])
+        _paint_all(canvas, self._still("trunk", frame, lambda: self._trunk(body, face)))
         below: list[Layer] = []
         for depth, layers, shadow in parts:
             if depth <= behind:
@@ -88,16 +86,52 @@ class Signer:
         hand, palm = fig.hands[side][index], float(fig.palms[side][index])
         shoulder, elbow, _ = (fig.body[index, point] for point in ARM[side])
         wrist = hand[0]
-        layer = hand_layer(
-            hand, side, HandStyle(skin=look.skin), palm=palm, elbow=elbow, bare=0.45 if look.sleeve == "long" else 0.85,
-            frame_size=size, supersample=self.supersample
-        )
         near_hand = float(wrist[2] + 0.5 * (hand[:, 2].mean() - wrist[2]))
-        parts = [
-            (float(shoulder[2] + elbow[2]) / 2, upper_arm(shoulder[:2], elbow[:2], palm, fig.shoulders, look, size), 0.2),
-            (float(elbow[2] + wrist[2]) / 2, forearm(elbow[:2], wrist[:2], palm, look, size), 0.24),
+        upper, lower = np.stack([shoulder, elbow]), np.stack([elbow, wrist, (palm, 0, 0)])
+        return [
+            (
+                float(upper[:, 2].mean()),
+                self._still(side + " upper arm", upper, lambda: upper_arm(*upper[:, :2], palm, fig.shoulders, look, size)),
+                0.20,
+            ),
+            (
+                float(elbow[2] + wrist[2]) / 2,
+                self._still(side + " forearm", lower, lambda: forearm(*lower[:2, :2], palm, look, size)),
+                0.24,
+            ),
+            (near_hand, self._still(side + " hand", np.concatenate([hand, lower]), lambda: self._hand(index, side)), 0.42),
         ]
-        return [*parts, (near_hand, [layer], 0.42)] if layer is not None else parts
+
+    def _hand(self, index: int, side: str) -> list[Layer]:
+        layer = hand_layer(
+            self.figure.hands[side][index],
+            side,
+            self.look.skin,
+            palm=float(self.figure.palms[side][index]),
+            elbow=self.figure.body[index, ARM[side][1]],
+            bare=0.45 if self.look.sleeve == "long" else 0.85,
+            frame_size=(self.width, self.height),
+            supersample=self.supersample,
+        )
+        return [] if layer is None else [layer]
+
+    def _head(self, face: Array) -> list[Layer]:
+        size = (self.width, self.height)
+        return head_layers(face, self.look, head=self.figure.head, frame_size=size, supersample=self.supersample)
+
+    def _trunk(self, body: Array, face: Array) -> list[Layer]:
+        size = (self.width, self.height)
+        trunk = Trunk.of(body, self.figure.shoulders)
+        jaw = 0.55 * face[152, :2] + 0.45 * (face[234, :2] + face[454, :2]) / 2
+        layer = torso(trunk, self.look, size)
+        return [*([layer] if layer is not None else []), *neck(trunk, jaw, self.look, size)]
+
+    def _still(self, part: str, points: Array, draw: Callable[[], list[Layer]]) -> list[Layer]:
+        """The part as it was drawn last, when its landmarks have not moved since, or drawn anew."""
+        before = self._drawn.get(part)
+        if before is None or before[0].shape != points.shape or np.abs(before[0] - points).max() > _STILL:
+            before = self._drawn[part] = (points, draw())
+        return before[1]
 
 
 def draw_signer(pose: Pose, frame: int, look: Look, size: tuple[int, int] | None = None) -> Image:

@@ -26,13 +26,14 @@ from models.lexicon.avatar_canvas import (
 )
 from models.lexicon.looks import Look
 
+SHOULDER_RADIUS = 0.132  # of a sleeve at the shoulder, in shoulder widths
 _COARSE = 3  # light varies slowly over a body: it is computed on a grid this many pixels wide
 
 # Half of the torso's outline, from the neck down: x in shoulder widths from the middle, y below the shoulder line.
 _TORSO = ((.15, -.30), (.23, -.215), (.38, -.16), (.50, -.12), (.585, -.03), (.60, .16), (.545, .36), (.515, .70),
           (.50, 1.05), (.53, 1.50), (.57, 2.0), (.57, 3.2))  # fmt: skip
-_FOLDS = ((((.50, .34), (.30, .42), (.14, .40))), (((.49, .46), (.34, .58), (.22, .60))),
-          (((.47, 1.02), (.30, 1.12), (.08, 1.10))), (((.49, 1.25), (.25, 1.34), (.05, 1.30))))  # fmt: skip
+_FOLDS = (((.50, .30), (.36, .40), (.22, .43)), ((.49, .42), (.38, .55), (.28, .62)), ((.46, 1.0), (.34, 1.12), (.2, 1.18)),
+          ((-.49, .36), (-.36, .46), (-.26, .47)), ((-.48, .9), (-.36, 1.06), (-.16, 1.10)))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,15 @@ def limb(
     frame_size: tuple[int, int],
     *,
     cloth: bool,
-    flat_end: bool = False,
+    rounded: tuple[bool, bool] = (True, True),
+    fade: float | None = None,
+    level: bool = False,
 ) -> Layer | None:
-    """A straight limb from start to end (2,), its radius going through `radii` at even steps, with rounded ends."""
+    """A straight limb from start to end (2,), its radius going through `radii` at even steps.
+
+    rounded: whether start and end are; fade: the start melts into what is below it from this many radii onwards;
+    level: the light evens out towards the start, to meet a flat surface there.
+    """
     axis = (end - start).astype(np.float32)
     length = float(np.linalg.norm(axis)) + 1e-3
     unit = axis / length
@@ -89,9 +96,9 @@ def limb(
     thickness = np.interp(steps, np.linspace(0, 1, len(radii)), radii).astype(np.float32)[:, None]
     spine = start + steps[:, None] * axis - shift
     polygon(mask, np.concatenate([spine + across * thickness, (spine - across * thickness)[::-1]]))
-    disc(mask, spine[0], float(thickness[0, 0]))
-    if not flat_end:
-        disc(mask, spine[-1], float(thickness[-1, 0]))
+    for end_rounded, place in zip(rounded, (0, -1), strict=True):
+        if end_rounded:
+            disc(mask, spine[place], float(thickness[place, 0]))
 
     grid_x, grid_y = _grid(width, height)
     along = (grid_x - spine[0, 0]) * unit[0] + (grid_y - spine[0, 1]) * unit[1]
@@ -102,8 +109,14 @@ def limb(
     if cloth:
         wrinkle = np.sin(along / max(radii) * 3.1 + offset * 2.2) * np.clip(np.abs(share - 0.5) * 2 - 0.35, 0, 1)
         light = light + np.float32(0.05) * wrinkle
+    if level:
+        light = 1 + (light - 1) * np.clip(along / (1.3 * radii[0]), 0, 1).astype(np.float32)
     rgb = coloured(light, colour, width, height, warmth=0.0 if cloth else 1.0)
-    return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
+    alpha = mask * np.float32(1 / 255)
+    if fade is not None:
+        ramp = np.clip((along / radii[0] - fade) * np.float32(0.8), 0, 1).astype(np.float32)
+        alpha *= cv2.resize(ramp, (width, height), interpolation=cv2.INTER_LINEAR)
+    return Layer(x=x, y=y, rgb=rgb, alpha=alpha)
 
 
 def cylinder_light(offset: Array, across: Array) -> Array:
@@ -124,13 +137,15 @@ def torso(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> Layer | None
     """The clothed trunk without arms and neckline."""
     half = np.array(_TORSO, np.float32) * (look.build, 1)
     outline = trunk.at(smooth(np.concatenate([half, (half * (-1, 1))[::-1]]).astype(np.float32), rounds=3))
-    box = bounds(outline, 1, *frame_size)
+    box = bounds(outline, 0.1 * trunk.unit, *frame_size)
     if box is None:
         return None
     x, y, width, height = box
     mask = np.zeros((height, width), np.uint8)
     shift = np.array([x, y], np.float32)
     polygon(mask, outline - shift)
+    for shoulder in trunk.at(np.array([(0.5, 0), (-0.5, 0)], np.float32)):
+        disc(mask, shoulder - shift, SHOULDER_RADIUS * trunk.unit * look.build)
     grid_x, grid_y = _grid(width, height)
     to_local = np.linalg.inv(np.stack([trunk.across, trunk.down], axis=1))
     gx, gy = grid_x + x - trunk.origin[0], grid_y + y - trunk.origin[1]
@@ -141,11 +156,10 @@ def torso(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> Layer | None
     light = cylinder_light(bend, across) - 0.05 * np.clip(v, 0, 2).astype(np.float32)
     folds = np.zeros((height // _COARSE + 1, width // _COARSE + 1), np.uint8)
     for fold in _FOLDS:
-        for mirror in (1, -1):
-            line = trunk.at(smooth(np.array(fold, np.float32) * (mirror, 1), closed=False, rounds=2)) - shift
-            stroke(folds, line / _COARSE, 0.022 * trunk.unit / _COARSE, 255)
-    soft = cv2.GaussianBlur(folds.astype(np.float32), (0, 0), max(0.5, 0.02 * trunk.unit / _COARSE))
-    light = light - np.float32(0.13 / 255) * soft[: light.shape[0], : light.shape[1]]
+        line = trunk.at(smooth(np.array(fold, np.float32), closed=False, rounds=2)) - shift
+        stroke(folds, line / _COARSE, 0.022 * trunk.unit / _COARSE, 255)
+    soft = cv2.GaussianBlur(folds.astype(np.float32), (0, 0), max(0.5, 0.028 * trunk.unit / _COARSE))
+    light = light - np.float32(0.10 / 255) * soft[: light.shape[0], : light.shape[1]]
     rgb = coloured(light, look.shirt, width, height, warmth=0.0)
     return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
 
@@ -154,16 +168,21 @@ def neck(trunk: Trunk, jaw: Array, look: Look, frame_size: tuple[int, int]) -> l
     """Neck, the skin inside the neckline, and the neckline itself; jaw (2,) is the middle of the head's base."""
     unit = trunk.unit
     width = 0.165 * unit * (0.6 + 0.4 * look.build)
-    base = trunk.at(np.array([[0.0, -0.10]], np.float32))[0]
+    base = trunk.at(np.array([[0.0, -0.17]], np.float32))[0]
     shade = mixed(look.skin, (60, 20, 12), 0.16)
-    layers = [_flat(_skin_area(trunk, look), shade, frame_size, unit)] if look.neckline != "turtle" else []
-    radii = (width * 0.98, width * 0.93, width, width * 1.12)
-    layers.append(limb(jaw, base, radii, shade, frame_size, cloth=False))
+    layers: list[Layer | None] = []
+    if look.neckline in ("crew", "v"):
+        layers += _hem(trunk, look, frame_size)
+    if look.neckline != "turtle":
+        layers.append(_flat(_skin_area(trunk, look), shade, frame_size, unit))
+    radii = (width * 1.04, width * 0.99, width * 0.93, width * 0.98)
+    layers.append(limb(base, jaw, radii, shade, frame_size, cloth=False, rounded=(False, True), level=True))
     if look.neckline == "turtle":
-        middle = jaw * 0.38 + base * 0.62
-        layers.append(limb(middle, base, (width * 1.10, width * 1.22), look.shirt, frame_size, cloth=True))
-        layers.append(_flat(_yoke(trunk), look.shirt, frame_size, unit))
-    layers.extend(_collar(trunk, look, frame_size))
+        middle = jaw * 0.42 + base * 0.58
+        yoke = _flat(_yoke(trunk), mixed(look.shirt, (0, 0, 0), 0.06), frame_size, unit)
+        layers += [yoke, limb(middle, base, (width * 1.10, width * 1.20), look.shirt, frame_size, cloth=True)]
+    if look.neckline == "collar":
+        layers += _collar(trunk, look, frame_size)
     return [layer for layer in layers if layer is not None]
 
 
@@ -173,7 +192,7 @@ def _skin_area(trunk: Trunk, look: Look) -> Array:
         half = np.array([(0.205, -0.27), (0.19, -0.13), (0.11, depth - 0.07), (0.0, depth - 0.045)], np.float32)
     else:
         half = np.array([(0.20, -0.27), (0.165, -0.14), (0.075, depth * 0.45), (0.0, depth - 0.04)], np.float32)
-    return trunk.at(np.concatenate([half, (half * (-1, 1))[-2::-1]]).astype(np.float32))
+    return trunk.at(np.concatenate([half, (half * (-1, 1))[-2::-1], half[:1]]).astype(np.float32))
 
 
 def _yoke(trunk: Trunk) -> Array:
@@ -181,21 +200,24 @@ def _yoke(trunk: Trunk) -> Array:
     return trunk.at(smooth(np.concatenate([half, (half * (-1, 1))[-2::-1]]).astype(np.float32), rounds=2))
 
 
+def _hem(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> list[Layer | None]:
+    """The band along the neckline; the skin laid over it later leaves its outer half."""
+    dark, light = mixed(look.shirt, (0, 0, 0), 0.28), mixed(look.shirt, (255, 255, 255), 0.08)
+    edge = smooth(_skin_area(trunk, look)[:-1], closed=False, rounds=1)[1:-1]
+    return [_line(edge, dark, 0.060 * trunk.unit, frame_size), _line(edge, light, 0.046 * trunk.unit, frame_size)]
+
+
 def _collar(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> list[Layer | None]:
-    """The neckline's hem, or the two flaps of a collar."""
+    """Two flaps and the placket below them."""
     dark, light = mixed(look.shirt, (0, 0, 0), 0.28), mixed(look.shirt, (255, 255, 255), 0.10)
-    if look.neckline == "turtle":
-        return []
-    if look.neckline == "collar":
-        flaps: list[Layer | None] = []
-        for side in (1, -1):
-            flap = np.array([(0.175, -0.29), (0.245, -0.215), (0.185, 0.02), (0.012, 0.125), (0.10, -0.06)], np.float32)
-            corners = trunk.at(flap * (side, 1))
-            flaps += [_flat(corners + (0, 0.012 * trunk.unit), dark, frame_size, 0.0), _flat(corners, light, frame_size, 0.0)]
-        placket = trunk.at(np.array([(0, 0.125), (0, 3.0)], np.float32))
-        return [_line(placket, dark, 0.012 * trunk.unit, frame_size), *flaps]
-    half = _skin_area(trunk, look)
-    return [_line(half, dark, 0.034 * trunk.unit, frame_size), _line(half, light, 0.018 * trunk.unit, frame_size)]
+    flaps: list[Layer | None] = []
+    for side in (1, -1):
+        flap = np.array([(0.175, -0.29), (0.245, -0.215), (0.185, 0.02), (0.012, 0.125), (0.10, -0.06)], np.float32)
+        corners = trunk.at(flap * (side, 1))
+        below = (corners + (0, 0.012 * trunk.unit)).astype(np.float32)
+        flaps += [_flat(below, dark, frame_size, 0.0), _flat(corners, light, frame_size, 0.0)]
+    placket = trunk.at(np.array([(0, 0.125), (0, 3.0)], np.float32))
+    return [_line(placket, dark, 0.012 * trunk.unit, frame_size), *flaps]
 
 
 def _flat(points: Array, colour: Colour, frame_size: tuple[int, int], soften: float) -> Layer | None:
@@ -207,7 +229,7 @@ def _flat(points: Array, colour: Colour, frame_size: tuple[int, int], soften: fl
     mask = np.zeros((height, width), np.uint8)
     polygon(mask, points - np.array([x, y], np.float32))
     grid_x, grid_y = _grid(width, height)
-    light = 1.0 - 0.05 * (grid_x / width - 0.5) - (0.10 * (0.6 - grid_y / height) if soften else 0.0)
+    light = 1.0 - 0.05 * (grid_x / width - 0.5) - (0.06 * (grid_y / height) if soften else 0.0)
     rgb = coloured(np.broadcast_to(light, (grid_y.shape[0], grid_x.shape[1])), colour, width, height, warmth=0.5)
     return Layer(x=x, y=y, rgb=rgb, alpha=mask * np.float32(1 / 255))
 

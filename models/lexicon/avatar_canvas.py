@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -93,12 +94,19 @@ def disc(mask: Image, centre: Array, radius: float, value: int = 255) -> None:
 
 def smooth(points: Array, *, closed: bool = True, rounds: int = 3) -> Array:
     """A rounded curve from a few corner points (Chaikin's corner cutting)."""
+    return np.asarray(_cutting(len(points), closed, rounds) @ points, np.float32)
+
+
+@lru_cache(maxsize=128)
+def _cutting(count: int, closed: bool, rounds: int) -> Array:
+    """Corner cutting as a matrix, (new points, points)."""
+    curve = np.eye(count, dtype=np.float32)
     for _ in range(rounds):
-        following = np.roll(points, -1, axis=0) if closed else points[1:]
-        here = points if closed else points[:-1]
-        cut = np.stack([0.75 * here + 0.25 * following, 0.25 * here + 0.75 * following], axis=1).reshape(-1, 2)
-        points = cut if closed else np.concatenate([points[:1], cut, points[-1:]])
-    return np.asarray(points, np.float32)
+        following = np.roll(curve, -1, axis=0) if closed else curve[1:]
+        here = curve if closed else curve[:-1]
+        cut = np.stack([0.75 * here + 0.25 * following, 0.25 * here + 0.75 * following], axis=1).reshape(-1, count)
+        curve = cut if closed else np.concatenate([curve[:1], cut, curve[-1:]])
+    return curve
 
 
 def resized(image: NDArray, width: int, height: int) -> NDArray:
@@ -130,4 +138,4 @@ def mixed(first: Sequence[float], second: Sequence[float], share: float) -> Colo
 
 
 def _fixed(points: Array) -> NDArray[np.int32]:
-    return np.round(np.clip(points, -8000, 8000) * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(np.multiply(points, 1 << _SHIFT)).astype(np.int32)

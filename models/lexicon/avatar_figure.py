@@ -62,11 +62,14 @@ def figure(pose: Pose, width: int, height: int) -> Figure:
     size = pose.header.dimensions
     scale = min(width / size.width, height / size.height)
     shift = np.array([(width - scale * size.width) / 2, (height - scale * size.height) / 2, 0], np.float32)
+    limit = float(max(width, height))
     stretch = np.array([scale, scale, scale * size.width], np.float32)
 
     def points(name: str) -> tuple[Array, NDArray[np.bool_]]:
         data, confidence = landmarks.component(pose, name)
-        return (data * stretch + shift).astype(np.float32), (confidence > 0).any(axis=1)
+        # Far outside the frame nothing shows, but huge numbers would overflow the drawing.
+        placed = np.clip(np.nan_to_num(data * stretch + shift), -3 * limit, 4 * limit)
+        return placed.astype(np.float32), (confidence > 0).any(axis=1)
 
     body, body_seen = points(landmarks.BODY)
     if not body_seen.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -43,6 +44,7 @@ _LINE = {
 }  # fmt: skip
 
 
+_TEXTURE, _REACH = 320, 2.0  # size in px of the strands' picture, and what it spans of the head to each side
 _CAP_ENDS = {"bob": -0.86, "long": -1.7}  # how far down the hair falls in front of neck and shoulders
 
 
@@ -62,7 +64,7 @@ def hair_front(image: Image, mask: Image, frame: HeadFrame, look: Look, skin: Im
     """The cap of hair over skull and forehead, with a soft hairline and a few lit strands, in place."""
     line = frame.at(smooth(np.array(_LINE[look.hair_style], np.float32), closed=False, rounds=2), drift=0.14)
     crown = _crown(look)
-    crown = crown[crown[:, 1] > _CAP_ENDS.get(look.hair_style, -0.10)]
+    crown = crown[crown[:, 1] > _CAP_ENDS.get(look.hair_style, 0.12)]
     cap = np.concatenate([line, frame.at(crown[::-1], drift=-0.08)])
     shape = np.zeros(mask.shape, np.uint8)
     polygon(shape, cap)
@@ -88,25 +90,33 @@ def _crown(look: Look) -> Array:
 
 
 def _shaded_hair(shape: Image, frame: HeadFrame, look: Look) -> Image:
-    """The hair's colour with a band of light and strands running from the crown."""
-    hair = np.empty((*shape.shape, 3), np.uint8)
-    hair[:] = look.hair
-    strands = np.zeros(shape.shape, np.uint8)
+    """The hair's colour with strands of light running from the crown."""
+    corners = frame.at([(-_REACH, _REACH), (_REACH, _REACH), (-_REACH, -_REACH)], drift=0.05)
+    side = float(_TEXTURE)
+    turn = cv2.getAffineTransform(np.array([(0, 0), (side, 0), (0, side)], np.float32), corners)
+    strands = cv2.warpAffine(_strands(look.hair_style), turn, shape.shape[::-1], flags=cv2.INTER_LINEAR)
+    table = np.linspace(look.hair, mixed(look.hair, (255, 236, 214), 0.10), 256).astype(np.uint8)[None]
+    return np.asarray(cv2.LUT(cv2.merge([strands] * 3), table), np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _strands(style: str) -> Image:
+    """How bright the hair's strands are, over x and y from -_REACH to _REACH of the head."""
+    image = np.zeros((_TEXTURE, _TEXTURE), np.uint8)
     rng = np.random.default_rng(7)
-    root_x = -0.35 if look.hair_style in ("side",) else 0.0
-    thickness = max(1.0, 0.02 * float(np.linalg.norm(frame.right)))
-    curly = look.hair_style in ("curls", "buzz")
-    for _ in range(70 if curly else 46):
-        if curly:
-            x, y = rng.uniform(-1.3, 1.3), rng.uniform(0.6, 1.8)
+    scale = _TEXTURE / (2 * _REACH)
+    root = -0.35 if style == "side" else 0.0
+    for _ in range(150 if style in ("curls", "buzz") else 60):
+        if style in ("curls", "buzz"):
             turn = np.linspace(0, rng.uniform(3, 5.5), 7) + rng.uniform(0, 6)
-            path = np.stack([x + 0.07 * np.cos(turn), y + 0.06 * np.sin(turn)], axis=1)
+            centre = rng.uniform((-1.4, -0.2), (1.4, 1.85))
+            path = centre + np.stack([0.07 * np.cos(turn), 0.06 * np.sin(turn)], axis=1)
         else:
-            end = rng.uniform(-1.15, 1.15)
-            bend = np.array([(root_x, 1.5), ((root_x + end) * 0.62, 1.46 - 0.2 * abs(end)), (end, rng.uniform(0.3, 1.0))])
-            path = smooth(bend.astype(np.float32), closed=False, rounds=2)
-        stroke(strands, frame.at(path.astype(np.float32), drift=0.05), thickness, int(rng.integers(90, 255)))
-    glow = cv2.GaussianBlur(strands, (0, 0), max(0.5, 0.6 * thickness)) * np.float32(0.34 / 255)
-    bright = np.empty_like(hair)
-    bright[:] = mixed(look.hair, (255, 236, 214), 0.30)
-    return np.asarray(cv2.blendLinear(bright, hair, glow, 1 - glow), np.uint8)
+            end, low = rng.uniform(-1.3, 1.3), rng.uniform(-0.2, 0.9)
+            if style in ("long", "bob"):
+                low = rng.uniform(-1.9, 0.4)
+            path = np.array([(root, 1.5), ((root + end) * 0.62, 1.46 - 0.2 * abs(end)), (end * 1.02, 0.9), (end, low)])
+            path = smooth(path.astype(np.float32), closed=False, rounds=2)
+        line = np.stack([(path[:, 0] + _REACH) * scale, (_REACH - path[:, 1]) * scale], axis=1).astype(np.float32)
+        stroke(image, line, 2, int(rng.integers(110, 255)))
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 1.4), np.uint8)

@@ -45,7 +45,8 @@ MOUTH_BOTTOM = [308, 324, 318, 402, 317, 14, 87, 178, 88, 95, 78]
 NOSE = {"bridge": [168, 6, 197, 195, 5, 4], "base": [129, 98, 97, 2, 326, 327, 358], "tip": [1]}
 IRISES = {"right": 468, "left": 473}  # centres, where the mesh has irises
 
-_HEAD_PX = 150.0  # forehead to chin on the drawing canvas: enough for lids and teeth
+_EYE_OPENING = 1.22
+_HEAD_PX = 115.0  # forehead to chin on the drawing canvas: enough for lids and teeth
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,20 @@ class HeadFrame:
 
 def head_layers(
     face: Array, look: Look, *, head: float, frame_size: tuple[int, int], supersample: int = 2
-) -> tuple[Layer, Layer] | None:
-    """Draw the head of one frame: the hair behind neck and shoulders, and the head itself.
+) -> list[Layer]:
+    """Draw the head of one frame: hair that falls behind neck and shoulders, where there is such, and the head.
 
     face: (468 or 478, 3) mesh in output px; head: forehead to chin in px over the clip, so that the skull does not
-    breathe with the mouth; frame_size (width, height). None when it is outside the frame.
+    breathe with the mouth; frame_size (width, height). Empty when it is outside the frame.
     """
-    reach = 1.25 * head
+    falls = look.hair_style in ("bob", "long")
+    reach = head * (1.2 if falls or look.hair_style in ("curls", "bun") else 0.95)
     middle = (face[234, :2] + face[454, :2] + face[10, :2] + face[152, :2]) / 4
     low = np.maximum(np.floor(middle - reach), -2).astype(int)
-    high = np.minimum(np.ceil(middle + reach * np.array([1, 1.35])), np.add(frame_size, 2)).astype(int)
+    high = np.minimum(np.ceil(middle + reach * np.array([1, 1.35 if falls else 0.7])), np.add(frame_size, 2)).astype(int)
     width, height = (int(v) for v in high - low)
     if width < 4 or height < 4:
-        return None
+        return []
     scale = float(np.clip(_HEAD_PX / head, 1.0, 1.5 * supersample))
     size = (round(width * scale), round(height * scale))
     mesh = (face[:, :2] - low) * (size[0] / width, size[1] / height)
@@ -90,8 +92,9 @@ def head_layers(
     image = np.zeros((size[1], size[0], 3), np.uint8)
     mask = np.zeros((size[1], size[0]), np.uint8)
     hair_back(image, mask, frame, look)
-    behind = image.copy(), mask.copy()
-    if look.hair_style in ("bob", "long"):
+    place = (int(low[0]), int(low[1]), width, height)
+    layers = [_layer(image, mask, place)] if falls else []
+    if falls:
         mask[:] = 0  # only the hair in front of the neck belongs to the head itself
     _ears(image, mask, frame, look)
     skin = _skin(image, mask, frame, mesh, look)
@@ -100,16 +103,13 @@ def head_layers(
     _brows(image, mesh, look)
     _mouth(image, mesh, look, frame)
     hair_front(image, mask, frame, look, skin)
-    back, front = (
-        Layer(
-            x=int(low[0]),
-            y=int(low[1]),
-            rgb=resized(colours, width, height),
-            alpha=resized(cv2.GaussianBlur(shape, (3, 3), 0) * np.float32(1 / 255), width, height),
-        )
-        for colours, shape in (behind, (image, mask))
-    )
-    return back, front
+    return [*layers, _layer(image, mask, place)]
+
+
+def _layer(image: Image, mask: Image, place: tuple[int, int, int, int]) -> Layer:
+    x, y, width, height = place
+    alpha = resized(cv2.GaussianBlur(mask, (3, 3), 0), width, height) * np.float32(1 / 255)
+    return Layer(x=x, y=y, rgb=resized(image, width, height), alpha=alpha)
 
 
 def _axes(face: Array, mesh: Array, head: float) -> HeadFrame:
@@ -151,7 +151,7 @@ def _skin(image: Image, mask: Image, frame: HeadFrame, mesh: Array, look: Look) 
     light, blush = _face_light(mask.shape, frame, mesh)
     base = np.array(look.skin, np.float32)
     warm = np.array([0.78, 1.0, 1.12], np.float32)
-    rosy = np.array([10, -14, -12], np.float32) * (0.4 + 0.6 * min(1.0, sum(look.skin) / 500))
+    rosy = np.array([6, -9, -8], np.float32) * (0.2 + 0.8 * min(1.0, sum(look.skin) / 500))
     small = np.clip(base * light[..., None] ** warm + blush[..., None] * rosy, 0, 255).astype(np.uint8)
     shaded = cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
     weight = shape * np.float32(1 / 255)
@@ -252,6 +252,9 @@ def _eyes(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
     lash = mixed(look.skin, (20, 10, 10), 0.86)
     for side in ("right", "left"):
         top, bottom = (mesh[line] for line in EYES[side])
+        # Lids of a drawn eye need a little more room than a photograph's to read at small sizes.
+        middle = (top + bottom[::-1]) / 2
+        top, bottom = middle + (top - middle) * _EYE_OPENING, middle[::-1] + (bottom - middle[::-1]) * _EYE_OPENING
         outline = np.concatenate([top, bottom[1:-1]])
         breadth = float(np.linalg.norm(top[0] - top[-1])) + 1e-3
         opening = float(np.linalg.norm(mesh[EYES[side][0][4]] - mesh[EYES[side][1][4]]))
@@ -298,7 +301,7 @@ def _brows(image: Image, mesh: Array, look: Look) -> None:
 
 def _mouth(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
     unit = float(np.linalg.norm(frame.right))
-    lips = look.lips or mixed(look.skin, (168, 54, 58), 0.40)
+    lips = look.lips or mixed(look.skin, (158, 50, 54), 0.34 if sum(look.skin) > 380 else 0.22)
     mask = np.zeros(image.shape[:2], np.uint8)
     upper = np.concatenate([mesh[LIPS_TOP], mesh[MOUTH_TOP][::-1]])
     lower = np.concatenate([mesh[LIPS_BOTTOM], mesh[MOUTH_BOTTOM][::-1]])
@@ -309,7 +312,9 @@ def _mouth(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
         _blend(image, mask, (54, 18, 20), 0.97)
         teeth = np.zeros_like(mask)
         drop = (mesh[14] - mesh[13]) / (opening + 1e-6) * min(0.5 * opening, 0.13 * unit)
-        polygon(teeth, np.concatenate([mesh[MOUTH_TOP][2:-2], mesh[MOUTH_TOP][2:-2][::-1] + drop]))
+        row = mesh[MOUTH_TOP][1:-1]
+        arch = np.sin(np.linspace(0.12, np.pi - 0.12, len(row)))[:, None] ** 0.5
+        polygon(teeth, np.concatenate([row, (row + arch * drop)[::-1]]))
         _blend(image, cv2.min(teeth, mask), (228, 222, 214), 0.92, 0.008 * unit)
         tongue = np.zeros_like(mask)
         disc(tongue, mesh[14] - (mesh[14] - mesh[13]) * 0.05, max(1.0, 0.34 * opening))

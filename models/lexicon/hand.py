@@ -114,6 +114,7 @@ _PARTS: dict[str, tuple[dict[int, float], tuple[float, float, float]]] = {
     "little": ({20: 1.0}, (0, 0, 0)),
     "two_tips": ({8: 0.5, 12: 0.5}, (0, 0, 0)),
     "two_fingers": ({6: 0.25, 7: 0.25, 10: 0.25, 11: 0.25}, (0, 0, 0.9)),
+    "two_fingers_back": ({6: 0.25, 7: 0.25, 10: 0.25, 11: 0.25}, (0, 0, -0.9)),
     "pinch": ({4: 0.5, 8: 0.5}, (0, 0, 0)),
     "thumb_crotch": ({2: 0.5, 5: 0.5}, (0, 0.3, 0)),
 }
@@ -137,10 +138,13 @@ PART_NORMALS: dict[str, tuple[float, float, float]] = {
     "back": (0, 0, -1),
     "knuckles": (0, 0, -1),
     "backs_of_fingers": (0, 0, -1),
+    "two_fingers": (0, 0, 1),
+    "two_fingers_back": (0, 0, -1),
     "wrist": (0, 0, -1),
     "thumb_side": (1, 0, 0),
     "index_side": (1, 0, 0),
     "thumb_crotch": (0.7, 0.7, 0),
     "little_side": (-1, 0, 0),
+    "middle_side": (-1, 0, 0),
 }
 FINGERTIP_NORMAL = (0.0, 1.0, 0.0)

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -75,8 +75,8 @@ def pose_paths(
     Clips that differ in suffix only (a.mp4, a.webm) keep it (a.mp4.pose, a.webm.pose).
     Raises PoseError when two clips would still write one file.
     """
-    clips = list(dict.fromkeys(Path(clip) for clip in clips))
-    places = {clip: Path(out_dir) / (clip.relative_to(root) if root else clip.name) for clip in clips}
+    unique = dict.fromkeys(Path(clip) for clip in clips)
+    places = {clip: Path(out_dir) / (clip.relative_to(root) if root else clip.name) for clip in unique}
     wanted = Counter(place.with_suffix(".pose") for place in places.values())
     paths = {
         clip: place.with_suffix(".pose") if wanted[place.with_suffix(".pose")] == 1 else Path(f"{place}.pose")
@@ -108,10 +108,10 @@ def extract_many(
     """
     options = options or PoseOptions()
     check_model(options)
-    clips = list(dict.fromkeys(Path(clip) for clip in clips))
-    paths = dict(out) if isinstance(out, Mapping) else pose_paths(clips, out)
-    current = {clip for clip in clips if resume and is_current(paths[clip], clip, options)}
-    tasks = sorted((Task(clip, paths[clip]) for clip in clips if clip not in current), key=lambda task: -task.size)
+    unique = list(dict.fromkeys(Path(clip) for clip in clips))
+    paths = dict(out) if isinstance(out, Mapping) else pose_paths(unique, out)
+    current = {clip for clip in unique if resume and is_current(paths[clip], clip, options)}
+    tasks = sorted((Task(clip, paths[clip]) for clip in unique if clip not in current), key=lambda task: -task.size)
     meter = _Meter(len(current), tasks)
     num_workers = min(workers or available_cores(), len(tasks))
     for clip in sorted(current):
@@ -127,14 +127,17 @@ def extract_many(
                 return
 
 
-def _outcomes(tasks: list[Task], options: PoseOptions, num_workers: int, meter: _Meter) -> Iterator[ClipOutcome | None]:
+def _outcomes(
+    tasks: list[Task], options: PoseOptions, num_workers: int, meter: _Meter
+) -> Generator[ClipOutcome | None, None, None]:
     """What became of each task, in the order of ending; None now and then while there is nothing to tell."""
     waiting = deque(tasks)
+    threads = max(available_cores() // max(num_workers, 1), 1)
     crew: list[_Worker] = []
     try:
         while waiting or any(worker.task for worker in crew):
             while waiting and len(crew) < num_workers:
-                crew.append(_Worker(options))
+                crew.append(_Worker(options, threads))
             for worker in crew:
                 if waiting and worker.task is None:
                     worker.give(waiting.popleft())
@@ -162,13 +165,13 @@ def _with_news(crew: list[_Worker]) -> list[_Worker]:
 class _Worker:
     """A worker process seen from the parent."""
 
-    def __init__(self, options: PoseOptions) -> None:
+    def __init__(self, options: PoseOptions, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.task: Task | None = None
         self.alive = True
         self._started = 0.0
-        self._process: BaseProcess = context.Process(target=work, args=(theirs, options), daemon=True)
+        self._process: BaseProcess = context.Process(target=work, args=(theirs, options, threads), daemon=True)
         self._process.start()
         theirs.close()  # so that the worker's death closes the pipe
 

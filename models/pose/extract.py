@@ -7,7 +7,6 @@ so decoding costs no time of its own, and memory holds a handful of frames howev
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,13 +21,8 @@ from models.pose.holistic import HolisticSession, Image
 from models.pose.landmarks import holistic_pose
 from models.pose.recover import HandFinder
 from models.pose.sharpness import frame_sharpness
+from models.progress import Cancelled, Meter, Progress
 from models.video import Box, ReadOptions, VideoInfo, VideoReader
-
-_PROGRESS_EVERY_S = 0.1
-
-
-class Cancelled(Exception):
-    """The caller asked to stop. Not an error of anybody's, so not a SignError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +64,6 @@ class PoseOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far one clip is."""
-
-    done_frames: int
-    total_frames: int | None
-    """None while the file does not say."""
-    frames_per_s: float
-    seconds_left: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class PoseResult:
     """The landmarks of one clip."""
 
@@ -109,8 +92,8 @@ def check_model(options: PoseOptions) -> None:
         )
 
 
-def open_session(options: PoseOptions) -> HolisticSession:
-    """A Holistic session for these options. Raises PoseError when the model is not on this machine."""
+def open_session(options: PoseOptions, *, threads: int | None = None) -> HolisticSession:
+    """A Holistic session for these options; threads as in HolisticSession. Raises PoseError as `check_model`."""
     check_model(options)
     return HolisticSession(
         complexity=options.complexity,
@@ -118,6 +101,7 @@ def open_session(options: PoseOptions) -> HolisticSession:
         face=options.face,
         min_detection_confidence=options.min_detection_confidence,
         min_tracking_confidence=options.min_tracking_confidence,
+        threads=threads,
     )
 
 
@@ -145,7 +129,7 @@ def extract_pose(
         else:
             session.reset()
         finder = stack.enter_context(HandFinder()) if options.recover_hands else None
-        meter = _Meter(reader.expected_frames, progress)
+        meter = Meter(reader.expected_frames, progress)
         all_points, all_confidence, sharpness = [], [], []
         for number, (image, points, confidence) in enumerate(session.stream(_until(reader, should_stop))):
             if finder is not None:
@@ -174,29 +158,3 @@ def _until(frames: VideoReader, should_stop: Callable[[], bool] | None) -> Itera
         if should_stop is not None and should_stop():
             raise Cancelled
         yield frame
-
-
-class _Meter:
-    """Counts frames and tells the caller now and then."""
-
-    def __init__(self, total: int | None, tell: Callable[[Progress], None] | None) -> None:
-        self._total, self._tell = total, tell
-        self._done = 0
-        self._start = self._told = time.monotonic()
-
-    def count(self) -> None:
-        self._done += 1
-        if time.monotonic() - self._told >= _PROGRESS_EVERY_S:
-            self._report()
-
-    def finish(self) -> None:
-        self._total = self._done  # the file may have promised another number
-        self._report()
-
-    def _report(self) -> None:
-        if self._tell is None:
-            return
-        self._told = time.monotonic()
-        rate = self._done / max(self._told - self._start, 1e-9)
-        left = None if self._total is None else max(self._total - self._done, 0) / max(rate, 1e-9)
-        self._tell(Progress(done_frames=self._done, total_frames=self._total, frames_per_s=rate, seconds_left=left))

@@ -6,6 +6,7 @@ Source: mediapipe 0.10.21, modules/holistic_landmark/holistic_landmark_cpu.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ _PRUNED_MODEL = "pruned_pose_landmark_model"
 
 def package_root() -> Path:
     """The folder that mediapipe's resource names are relative to."""
-    import mediapipe
-
-    return Path(mediapipe.__file__).parent.parent
+    package = find_spec("mediapipe")  # without importing it, which takes a second
+    assert package is not None and package.origin is not None
+    return Path(package.origin).parent.parent
 
 
 def body_model(complexity: int) -> Path:
@@ -40,14 +41,15 @@ def holistic_graph(
     refine_face: bool,
     min_detection_confidence: float,
     min_tracking_confidence: float,
+    threads: int | None = None,
     prune: bool = True,
 ) -> tuple[Any, dict[str, Any]]:
-    """A CalculatorGraph for these output streams, and the side packets to start it with.
+    """The CalculatorGraphConfig for these output streams, and the side packets to start its graph with.
 
-    prune=False runs the body model as it is in the package.
+    threads: how many the graph works with; None: one per core. prune=False runs the body model as it is in the package.
     """
     from mediapipe.python import packet_creator
-    from mediapipe.python._framework_bindings import calculator_graph, resource_util
+    from mediapipe.python._framework_bindings import resource_util
 
     resource_util.set_resource_dir(str(package_root()))
     config = _whole_graph()
@@ -64,9 +66,11 @@ def holistic_graph(
         _read_body_model_from(config, _PRUNED_MODEL)
         packets[_PRUNED_MODEL] = packet_creator.create_string(pruned)
     _keep_only(config, outputs)
+    if threads is not None:
+        del config.executor[:]
+        config.num_threads = threads
     wanted = set(_names(config.input_side_packet))
-    graph = calculator_graph.CalculatorGraph(graph_config=config)
-    return graph, {name: packet for name, packet in packets.items() if name in wanted}
+    return config, {name: packet for name, packet in packets.items() if name in wanted}
 
 
 def _whole_graph() -> Any:

@@ -35,6 +35,8 @@ Image = NDArray[np.uint8]
 FRAMES_IN_FLIGHT = 4
 """More than this gained nothing: there are only three stages to overlap (body, hands, face)."""
 
+# No frame takes this long, even on a machine that is very busy.
+_PATIENCE_S = 120
 # What `mp.solutions` pretends the frame rate to be; the smoothing filters depend on it.
 _FRAME_US = 33333
 _OUTPUTS = (
@@ -52,8 +54,8 @@ class HolisticSession:
     """One running Holistic graph. Tracks one person from frame to frame until `reset`. Not for use by two threads.
 
     complexity: 0, 1 or 2, see `available_complexities`. refine_face: irises too, 478 face landmarks instead of 468.
-    face=False leaves the face out (its landmarks are not seen). Confidences are in 0..1. prune=False runs the body
-    model as mediapipe ships it, for comparison.
+    face=False leaves the face out (its landmarks are not seen). Confidences are in 0..1. threads: None is one
+    per core. prune=False runs the body model as mediapipe ships it, for comparison.
     Raises ValueError for a complexity whose model is not on this machine (mediapipe itself would download it).
     """
 
@@ -65,6 +67,7 @@ class HolisticSession:
         face: bool = True,
         min_detection_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
+        threads: int | None = None,
         prune: bool = True,
     ) -> None:
         if complexity not in available_complexities():
@@ -72,19 +75,18 @@ class HolisticSession:
         self.num_face = NUM_FACE + (NUM_IRISES if refine_face else 0)
         self._outputs = [name for name in _OUTPUTS if face or name != "face_landmarks"]
         self._arrived: dict[int, dict[str, Any]] = {}
+        self._settled_us: dict[str, int] = {}
         self._news = threading.Condition()
-        self._clock_us = 0
         with native_log_silenced():
-            self._graph, self._side_packets = holistic_graph(
+            self._config, self._side_packets = holistic_graph(
                 self._outputs,
                 complexity=complexity,
                 refine_face=refine_face,
                 min_detection_confidence=min_detection_confidence,
                 min_tracking_confidence=min_tracking_confidence,
+                threads=threads,
                 prune=prune,
             )
-            for name in self._outputs:
-                self._graph.observe_output_stream(name, self._on_packet, True)
             self._start()
 
     def process(self, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -114,6 +116,8 @@ class HolisticSession:
 
     def reset(self) -> None:
         """Forget the person that was tracked; the next frame gives what it would give in a new session."""
+        if self._clock_us == 0:
+            return
         with native_log_silenced():
             self._graph.close()
             self._start()
@@ -131,14 +135,24 @@ class HolisticSession:
         self.close()
 
     def _start(self) -> None:
+        from mediapipe.python._framework_bindings import calculator_graph
+
         self._arrived.clear()
+        self._settled_us = dict.fromkeys(self._outputs, 0)
         self._clock_us = 0
+        # A new graph every time: one that is run again stays silent about frames in which a part is not seen.
+        self._graph = calculator_graph.CalculatorGraph(graph_config=self._config)
+        for name in self._outputs:
+            self._graph.observe_output_stream(name, self._on_packet, True)
         self._graph.start_run(self._side_packets)
         self._graph.wait_until_idle()  # the models are loaded, and their log lines written
 
     def _on_packet(self, name: str, packet: Any) -> None:
         with self._news:
-            self._arrived.setdefault(packet.timestamp.value, {})[name] = packet
+            # An empty packet says that the stream has nothing up to its time, perhaps for several frames at once.
+            self._settled_us[name] = packet.timestamp.value
+            if not packet.is_empty():
+                self._arrived.setdefault(packet.timestamp.value, {})[name] = packet
             self._news.notify()
 
     def _submit(self, image: Image) -> int:
@@ -161,10 +175,14 @@ class HolisticSession:
 
     def _collect(self, time_us: int, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         with self._news:
-            while len(self._arrived.get(time_us, ())) < len(self._outputs):
-                if not self._news.wait(timeout=1.0) and self._graph.has_error():
-                    raise RuntimeError(self._graph.get_combined_error_message())
-            packets = self._arrived.pop(time_us)
+            patience_s = _PATIENCE_S
+            while min(self._settled_us.values()) < time_us:
+                if self._news.wait(timeout=1.0):
+                    continue
+                patience_s -= 1
+                if self._graph.has_error() or patience_s <= 0:
+                    raise RuntimeError(self._graph.get_combined_error_message() or "MediaPipe stopped answering")
+            packets = self._arrived.pop(time_us, {})
         height, width = image.shape[:2]
         parts = [self._landmarks(name, packets.get(name), width, height) for name in _OUTPUTS]
         return np.concatenate([points for points, _ in parts]), np.concatenate([sure for _, sure in parts])
@@ -173,7 +191,7 @@ class HolisticSession:
         self, name: str, packet: Any, width: int, height: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         count = {"pose": NUM_BODY, "face": self.num_face}.get(name.split("_")[0], NUM_HAND)
-        if packet is None or packet.is_empty():
+        if packet is None:
             return np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
         values = _parse(_serialized(packet), count)
         # World landmarks are scaled too: pose-format does it, and its files are what ours must equal.

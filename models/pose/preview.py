@@ -18,15 +18,14 @@ from pose_format import Pose
 
 from models.errors import PoseError
 from models.pose.draw import GROUNDS, Ground, Image, canvas_size, draw_joint, fit_pose, plain_ground, skeleton_painter
-from models.pose.extract import Cancelled
 from models.pose.openpose import draw_openpose, to_openpose
 from models.pose.strokes import LEFT_COLOR, NEUTRAL_ON_LIGHT, RIGHT_COLOR, SHAPES, DrawStyle, Side
+from models.progress import Cancelled, Meter, Progress
 from models.video import ReadOptions, VideoReader
 from models.video_write import VideoWriter
 
 Mode = Literal["overlay", "skeleton", "side_by_side"]
-Progress = Callable[[int, int | None], None]
-"""(frames done, frames in all or None while unknown)"""
+Tell = Callable[[Progress], None]
 Stop = Callable[[], bool]
 
 _SMALLEST_SIDE = 480  # smaller clips are enlarged to this: a hand of 20 pixels cannot be read
@@ -59,7 +58,7 @@ def write_preview(
     options: PreviewOptions | None = None,
     *,
     reading: ReadOptions | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     should_stop: Stop | None = None,
 ) -> int:
     """Write the clip with its landmarks as an MP4 and return the number of frames.
@@ -89,7 +88,7 @@ def write_skeleton(
     out: str | os.PathLike[str],
     options: PreviewOptions | None = None,
     *,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     should_stop: Stop | None = None,
 ) -> int:
     """Write a pose alone as an MP4 of a skeleton on plain ground, at its own rate; returns the number of frames.
@@ -111,7 +110,7 @@ def write_openpose_video(
     out: str | os.PathLike[str],
     longest_side: int = 512,
     *,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     should_stop: Stop | None = None,
 ) -> int:
     """Write the OpenPose maps of a pose (`models.pose.openpose`) as an MP4, for ControlNet tools that read videos.
@@ -148,17 +147,18 @@ def _write(
     size: tuple[int, int],
     options: PreviewOptions,
     total: int | None,
-    progress: Progress | None,
+    progress: Tell | None,
     should_stop: Stop | None,
 ) -> int:
     legend = _legend(size[0], options) if options.legend else plain_ground(size[0], 0)
+    meter = Meter(total, progress)
     with VideoWriter(out, fps=fps, width=size[0], height=size[1] + len(legend)) as writer:
-        for done, picture in enumerate(pictures, start=1):
+        for picture in pictures:
             if should_stop is not None and should_stop():
                 raise Cancelled
             writer.write(np.vstack([picture, legend]))
-            if progress is not None:
-                progress(done, total)
+            meter.count()
+        meter.finish()
     return writer.num_frames
 
 

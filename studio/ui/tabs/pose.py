@@ -39,7 +39,12 @@ def build(limits: Limits) -> None:
                 elem_id="pose-clip",
             )
             if samples := sample_clips():
-                gr.Examples([[str(path)] for path in samples], [clip], label="Drawn signers to try it with")
+                gr.Examples(
+                    [[str(path)] for path in samples],
+                    [clip],
+                    label="Drawn signers to try it with",
+                    example_labels=[path.stem.replace("-", " ").capitalize() for path in samples],
+                )
             options = _options()
             with gr.Row():
                 go = gr.Button("Extract pose", variant="primary", elem_id="pose-go")
@@ -48,15 +53,10 @@ def build(limits: Limits) -> None:
             status = gr.HTML(views.message("Upload or record a clip, then extract its pose."), elem_id="pose-status")
             preview = gr.Video(label="Preview", interactive=False, height=400, elem_id="pose-preview")
             verdict = gr.HTML(elem_id="pose-verdict")
-    timeline_alt = "Timeline of the clip: when the body, the face and each hand were seen, and how fast the wrists move"
-    with gr.Row():
-        light = gr.Image(
-            label="What was seen, when", interactive=False, alt_text=timeline_alt, elem_classes="timeline-light"
-        )
-        dark = gr.Image(
-            label="What was seen, when", interactive=False, alt_text=timeline_alt, elem_classes="timeline-dark"
-        )
-    files = gr.File(label="Downloads", file_count="multiple", interactive=False, elem_id="pose-files")
+    light, dark = _timeline("timeline-light"), _timeline("timeline-dark")
+    files = gr.File(
+        label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="pose-files", height=250
+    )
     _batch(limits, options)
 
     outputs = [status, preview, verdict, light, dark, files]
@@ -67,7 +67,7 @@ def build(limits: Limits) -> None:
         check_clip(path, limits)
         page = sessions.session(request)
         page.stop.clear()
-        yield (views.message("Starting …"), None, "", None, None, None)
+        yield (views.message("Starting …"), None, "", *[gr.update(visible=False)] * 3)
         folder = page.new_folder()
         chosen = _chosen(*values)
         work = stream(lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set), page.stop)
@@ -91,6 +91,19 @@ def build(limits: Limits) -> None:
 
 def _stop(request: gr.Request) -> None:
     sessions.session(request).stop.set()
+
+
+def _timeline(theme_class: str) -> gr.Image:
+    """The figure for one of the two themes; the style sheet shows the one that fits."""
+    return gr.Image(
+        label="What was seen, when",
+        show_label=False,
+        alt_text="Timeline: when the body, the face and each hand were seen, and how fast the wrists moved",
+        interactive=False,
+        visible=False,
+        buttons=["download", "fullscreen"],
+        elem_classes=theme_class,
+    )
 
 
 def _options() -> list[Any]:
@@ -159,17 +172,17 @@ def _shown(report: tuple[str, Progress] | Products) -> tuple[Any, ...]:
     if not isinstance(report, Products):
         return (views.progress(*report), *[gr.skip()] * 5)
     return (
-        views.message("Done."),
+        views.message("Done. Look at the preview, then take what you need from the downloads below."),
         report.preview,
         views.quality(report.report),
-        report.figure_light,
-        report.figure_dark,
-        [str(path) for path in report.downloads],
+        gr.update(value=report.figure_light, visible=True),
+        gr.update(value=report.figure_dark, visible=True),
+        gr.update(value=[str(path) for path in report.downloads], visible=True),
     )
 
 
 def _batch_shown(report: BatchProducts) -> tuple[Any, ...]:
-    archive = gr.skip() if report.archive is None else str(report.archive)
+    archive = gr.skip() if report.archive is None else gr.update(value=str(report.archive), visible=True)
     return (views.batch_progress(report), views.batch(report.clips), archive)
 
 
@@ -188,7 +201,7 @@ def _batch(limits: Limits, options: list[Any]) -> None:
             stop = gr.Button("Stop", variant="stop")
         status = gr.HTML(elem_id="batch-status")
         table = gr.HTML(elem_id="batch-table")
-        archive = gr.File(label="All results (zip)", interactive=False, elem_id="batch-zip")
+        archive = gr.File(label="All results (zip)", interactive=False, visible=False, elem_id="batch-zip")
 
     @user_errors
     def extract(request: gr.Request, paths: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -196,7 +209,7 @@ def _batch(limits: Limits, options: list[Any]) -> None:
         check_batch(paths, limits)
         page = sessions.session(request)
         page.stop.clear()
-        yield (views.message("Starting …"), "", None)
+        yield (views.message("Starting …"), "", gr.update(visible=False))
         folder = page.new_folder()
         chosen = _chosen(*values)
         work = stream(lambda tell: make_many_products(paths, folder, chosen, tell, page.stop.is_set), page.stop)
