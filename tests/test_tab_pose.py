@@ -120,7 +120,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
     files = {
         "empty": (folder / "empty.mp4", b""),
         "text": (folder / "really text.mp4", b"This is a letter, not a video. " * 50),
-        "name": (folder / "it's \"quoted\" <b>bold & 🤟.mp4", b"no video either " * 50),
+        "name": (folder / 'it\'s "quoted" <b>bold & 🤟.mp4', b"no video either " * 50),
     }
     for path, content in files.values():
         path.write_bytes(content)

@@ -121,8 +121,8 @@ class Signer:
 
     def _trunk(self, body: Array, face: Array) -> list[Layer]:
         size = (self.width, self.height)
-        trunk = Trunk.of(body, self.figure.shoulders)
         jaw = 0.55 * face[152, :2] + 0.45 * (face[234, :2] + face[454, :2]) / 2
+        trunk = Trunk.of(body, jaw, self.figure.shoulders)
         layer = torso(trunk, self.look, size)
         return [*([layer] if layer is not None else []), *neck(trunk, jaw, self.look, size)]
 

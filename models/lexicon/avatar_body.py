@@ -26,6 +26,7 @@ from models.lexicon.avatar_canvas import (
 )
 from models.lexicon.looks import Look
 
+_USUAL_NECK = 0.42  # from the shoulder line up to the head's base, in shoulder widths
 SHOULDER_RADIUS = 0.132  # of a sleeve at the shoulder, in shoulder widths
 _COARSE = 3  # light varies slowly over a body: it is computed on a grid this many pixels wide
 
@@ -44,10 +45,12 @@ class Trunk:
     across: Array
     down: Array
     unit: float
+    rise: float
+    """How much longer than usual the neck is, which raises the muscles beside it."""
 
     @staticmethod
-    def of(body: Array, unit: float) -> Trunk:
-        """From the (33, 3) body landmarks of one frame."""
+    def of(body: Array, jaw: Array, unit: float) -> Trunk:
+        """From the (33, 3) body landmarks of one frame and the middle of the head's base (2,)."""
         left, right = body[11, :2], body[12, :2]
         hips = (body[23, :2] + body[24, :2]) / 2
         origin = (left + right) / 2
@@ -58,11 +61,14 @@ class Trunk:
         across = left - right
         shrunk = max(1.0, 0.62 * unit / (float(np.linalg.norm(across)) + 1e-6))
         down = np.array([lean, np.sqrt(1 - lean**2)]) * unit
-        return Trunk(origin=origin, across=across * shrunk, down=down, unit=unit)
+        rise = float(np.clip((origin[1] - jaw[1]) / (_USUAL_NECK * unit), 0.8, 1.5))
+        return Trunk(origin=origin, across=across * shrunk, down=down, unit=unit, rise=rise)
 
     def at(self, points: Array) -> Array:
         """(N, 2) torso coordinates in shoulder widths -> pixels."""
-        return np.asarray(self.origin + points[:, :1] * self.across + points[:, 1:] * self.down, np.float32)
+        near_neck = np.clip((0.5 - np.abs(points[:, :1])) / 0.2, 0, 1) * (points[:, 1:] < -0.1)
+        y = points[:, 1:] * (1 + (self.rise - 1) * near_neck)
+        return np.asarray(self.origin + points[:, :1] * self.across + y * self.down, np.float32)
 
 
 def limb(
@@ -187,12 +193,15 @@ def neck(trunk: Trunk, jaw: Array, look: Look, frame_size: tuple[int, int]) -> l
 
 
 def _skin_area(trunk: Trunk, look: Look) -> Array:
-    depth = {"crew": 0.055, "v": 0.30, "collar": 0.17, "turtle": 0.0}[look.neckline]
+    depth = {"crew": -0.01, "v": 0.30, "collar": 0.17, "turtle": 0.0}[look.neckline]
     if look.neckline == "crew":
         half = np.array([(0.205, -0.27), (0.19, -0.13), (0.11, depth - 0.07), (0.0, depth - 0.045)], np.float32)
     else:
         half = np.array([(0.20, -0.27), (0.165, -0.14), (0.075, depth * 0.45), (0.0, depth - 0.04)], np.float32)
-    return trunk.at(np.concatenate([half, (half * (-1, 1))[-2::-1], half[:1]]).astype(np.float32))
+    line = np.concatenate([half, (half * (-1, 1))[-2::-1]]).astype(np.float32)
+    if look.neckline == "crew":
+        line = smooth(line, closed=False, rounds=2)
+    return trunk.at(line)
 
 
 def _yoke(trunk: Trunk) -> Array:
@@ -203,7 +212,7 @@ def _yoke(trunk: Trunk) -> Array:
 def _hem(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> list[Layer | None]:
     """The band along the neckline; the skin laid over it later leaves its outer half."""
     dark, light = mixed(look.shirt, (0, 0, 0), 0.28), mixed(look.shirt, (255, 255, 255), 0.08)
-    edge = smooth(_skin_area(trunk, look)[:-1], closed=False, rounds=1)[1:-1]
+    edge = smooth(_skin_area(trunk, look), closed=False, rounds=1)[1:-1]
     return [_line(edge, dark, 0.060 * trunk.unit, frame_size), _line(edge, light, 0.046 * trunk.unit, frame_size)]
 
 

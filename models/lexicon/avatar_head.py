@@ -46,6 +46,8 @@ NOSE = {"bridge": [168, 6, 197, 195, 5, 4], "base": [129, 98, 97, 2, 326, 327, 3
 IRISES = {"right": 468, "left": 473}  # centres, where the mesh has irises
 
 _EYE_OPENING = 1.22
+_SMILE = 0.055  # of half the head's width
+_QUARTER = np.array([[0, -1], [1, 0]], np.float32)  # turns the head's right to its up
 _HEAD_PX = 115.0  # forehead to chin on the drawing canvas: enough for lids and teeth
 
 
@@ -301,6 +303,7 @@ def _brows(image: Image, mesh: Array, look: Look) -> None:
 
 def _mouth(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
     unit = float(np.linalg.norm(frame.right))
+    mesh = _lifted_corners(mesh, frame)
     lips = look.lips or mixed(look.skin, (158, 50, 54), 0.34 if sum(look.skin) > 380 else 0.22)
     mask = np.zeros(image.shape[:2], np.uint8)
     upper = np.concatenate([mesh[LIPS_TOP], mesh[MOUTH_TOP][::-1]])
@@ -330,3 +333,12 @@ def _mouth(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
     line = mesh[MOUTH_TOP] if opening > 0.03 * unit else (mesh[MOUTH_TOP] + mesh[MOUTH_BOTTOM][::-1]) / 2
     stroke(mask, np.concatenate([mesh[[61]], line, mesh[[291]]]), 0.022 * unit)
     _blend(image, mask, (64, 20, 22), 0.62, 0.008 * unit)
+
+
+def _lifted_corners(mesh: Array, frame: HeadFrame) -> Array:
+    """The mesh with the mouth's corners raised a little: the mesh at rest, filled with colour, looks sad."""
+    lifted = mesh.copy()
+    lips = sorted({*LIPS_TOP, *LIPS_BOTTOM, *MOUTH_TOP, *MOUTH_BOTTOM})
+    across = (mesh[lips] - (mesh[61] + mesh[291]) / 2) @ frame.right / float(frame.right @ frame.right)
+    lifted[lips] += (_SMILE * np.minimum(1, (across / 0.36) ** 2))[:, None] * frame.right @ _QUARTER
+    return lifted

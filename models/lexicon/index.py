@@ -1,6 +1,6 @@
-"""A lexicon: signs by gloss, by word and by handshape, each one a pose.
+"""A lexicon in a folder.
 
-On disk it is the ecosystem's own, so that the `spoken-to-signed` package works on it as it stands: a folder with
+It is the ecosystem's own, so that the `spoken-to-signed` package works on it as it stands: a folder with
 `.pose` files and an `index.csv` (UTF-8, commas, one line per sign and word) with these columns:
 
     path             of the .pose, relative to the folder
@@ -20,15 +20,11 @@ phonology, seen as a `Lexicon` too.
 from __future__ import annotations
 
 import csv
-import difflib
-import math
 import os
 import stat
-import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -36,6 +32,7 @@ from pose_format import Pose
 
 from models.errors import LexiconError
 from models.files import safe_name
+from models.lexicon.signs import Entry, Lexicon, frame_at, upper
 from models.pose.files import read_pose
 from models.pose.landmarks import BODY, COMPONENTS, HANDS, with_arrays
 
@@ -44,133 +41,6 @@ COLUMNS = ("path", "spoken_language", "signed_language", "start", "end", "words"
 SEGMENT_COLUMNS = ("segment_start", "segment_end")
 CACHED_BYTES = 32 * 1024**2
 """Poses up to this size are kept after reading, a few of them: many signs may be cut from one long pose."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One variant of one sign."""
-
-    gloss: str
-    words: tuple[str, ...] = ()
-    path: str = ""
-    """Of the .pose, relative to the lexicon's folder; empty for a sign that is performed, not recorded."""
-    spoken_language: str = "en"
-    signed_language: str = "ase"
-    start_ms: int = 0
-    end_ms: int = 0
-    """0 means to the last frame."""
-    segment_ms: tuple[int, int] | None = None
-    """Where in the .pose the sign itself is, without the way from and to rest; None: not known."""
-    priority: int = 0
-    handshapes: tuple[str, ...] = ()
-    """Known of written signs only."""
-    theme: str = ""
-    source: str = ""
-    note: str = ""
-    lines: tuple[int, ...] = ()
-    """Lines of index.csv this entry comes from; the header is line 1."""
-
-    def segment_frames(self, fps: float) -> tuple[int, int] | None:
-        """(start_frame, end_frame exclusive) of the sign itself in the pose that `Lexicon.load` returns."""
-        if self.segment_ms is None:
-            return None
-        first = frame_at(self.start_ms, fps)
-        start, end = (frame_at(time, fps) - first for time in self.segment_ms)
-        return max(0, start), end
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lexicon:
-    """Signs in the order of their source. Variants of a gloss come in the order of their priority."""
-
-    name: str
-    entries: tuple[Entry, ...]
-    load: Callable[[Entry], Pose] = field(repr=False)
-    """The pose of an entry, its own copy. Raises LexiconError or PoseError when it cannot be read."""
-    problems: tuple[str, ...] = ()
-    """What was skipped, where and why."""
-    folder: Path | None = None
-
-    @cached_property
-    def glosses(self) -> tuple[str, ...]:
-        """Every gloss once, in alphabetical order."""
-        return tuple(sorted(self._by_gloss))
-
-    @cached_property
-    def handshapes(self) -> tuple[str, ...]:
-        """Every handshape that is known to be used, in alphabetical order."""
-        return tuple(sorted({shape for entry in self.entries for shape in entry.handshapes}, key=str.casefold))
-
-    def find(self, gloss: str) -> tuple[Entry, ...]:
-        """The variants of a gloss, the preferred one first; none when the gloss is not there."""
-        return self._by_gloss.get(upper(gloss), ())
-
-    def find_word(self, word: str) -> tuple[Entry, ...]:
-        """The signs for a spoken word, the preferred one first."""
-        return self._by_word.get(_plain(word), ())
-
-    def by_handshape(self, handshape: str) -> tuple[Entry, ...]:
-        """The signs that use a handshape, those that begin with it first. Upper and lower case are the same."""
-        wanted = handshape.strip().casefold()
-        using = [entry for entry in self.entries if wanted in map(str.casefold, entry.handshapes)]
-        return tuple(sorted(using, key=lambda entry: entry.handshapes[0].casefold() != wanted))
-
-    def search(self, text: str) -> tuple[Entry, ...]:
-        """Signs whose gloss or words hold the text, the closest first; every sign for an empty text."""
-        ranked = []
-        for order, entry in enumerate(self.entries):
-            rank = _rank(_plain(text), _plain(entry.gloss), [_plain(word) for word in entry.words])
-            if rank is not None:
-                ranked.append((rank, entry.gloss, entry.priority, order))
-        return tuple(self.entries[order] for *_, order in sorted(ranked))
-
-    def only(self, *, signed_language: str | None = None, spoken_language: str | None = None) -> Lexicon:
-        """The part of the lexicon in these languages."""
-        kept = [
-            entry
-            for entry in self.entries
-            if signed_language in (None, entry.signed_language) and spoken_language in (None, entry.spoken_language)
-        ]
-        return replace(self, entries=tuple(kept))
-
-    @cached_property
-    def _by_gloss(self) -> dict[str, tuple[Entry, ...]]:
-        return _grouped((entry.gloss, entry) for entry in self.entries)
-
-    @cached_property
-    def _by_word(self) -> dict[str, tuple[Entry, ...]]:
-        return _grouped((_plain(word), entry) for entry in self.entries for word in entry.words)
-
-
-def find_first(lexicons: Sequence[Lexicon], gloss: str) -> tuple[Lexicon, Entry]:
-    """The preferred variant of a gloss and the lexicon it is in: the first lexicon that has it wins.
-
-    Raises LexiconError, naming the nearest glosses, when none has it.
-    """
-    for lexicon in lexicons:
-        variants = lexicon.find(gloss)
-        if variants:
-            return lexicon, variants[0]
-    raise unknown(lexicons, gloss)
-
-
-def unknown(lexicons: Sequence[Lexicon], gloss: str) -> LexiconError:
-    """The error for a gloss that no lexicon has, with the nearest ones."""
-    close = nearest(lexicons, gloss)
-    shown = upper(gloss)[:60]
-    if close:
-        return LexiconError(f"No sign for {shown}; nearest: {', '.join(close)}.")
-    return LexiconError(f"No sign for {shown}, and none that is spelled like it; search by word, or fingerspell it.")
-
-
-def nearest(lexicons: Sequence[Lexicon], gloss: str, count: int = 3) -> tuple[str, ...]:
-    """Up to `count` glosses that are spelled like this one, or mean a word that is, the nearest first."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for entry in (entry for lexicon in lexicons for entry in lexicon.entries):
-        for name in (entry.gloss, *map(upper, entry.words)):
-            names[name].append(entry.gloss)
-    close = difflib.get_close_matches(upper(gloss)[:60], names, n=2 * count, cutoff=0.6)
-    return tuple(dict.fromkeys(name for match in close for name in names[match]))[:count]
 
 
 def open_lexicon(folder: str | os.PathLike[str]) -> Lexicon:
@@ -247,16 +117,6 @@ def split_line(line: str) -> list[str]:
         raise ValueError(f"the quotation marks do not match ({error})") from error
 
 
-def upper(gloss: str) -> str:
-    """A gloss as it is written here: upper case, composed characters, no space around it."""
-    return unicodedata.normalize("NFC", gloss.strip().upper())
-
-
-def frame_at(time_ms: float, fps: float) -> int:
-    """The frame that begins nearest to a time. Other tools round times up, down or to the nearest: all are met."""
-    return math.floor(time_ms * fps / 1000 + 0.5)
-
-
 def canonical(pose: Pose) -> Pose:
     """The pose with Holistic's components only, in their canonical order; itself when it is so already.
 
@@ -284,7 +144,9 @@ def _parse(columns: list[str], line: str) -> Entry:
     start, end, priority = (_whole(row, column) for column in ("start", "end", "priority"))
     if start < 0 or end < 0 or (end and end <= start):
         raise ValueError(f"the part from {start} to {end} ms is empty; end is more than start, or 0 for the whole pose")
-    segment = tuple(_whole(row, column) for column in SEGMENT_COLUMNS if row.get(column, "").strip())
+    segment = [_whole(row, column) for column in SEGMENT_COLUMNS if row.get(column, "").strip()]
+    if len(segment) == 2 and not 0 <= segment[0] < segment[1]:
+        raise ValueError(f"the sign itself, from {segment[0]} to {segment[1]} ms, is empty; leave both out if unknown")
     word, gloss = row["words"].strip(), upper(row["glosses"] or row["words"])
     if not gloss:
         raise ValueError("there is neither a word nor a gloss")
@@ -300,7 +162,7 @@ def _parse(columns: list[str], line: str) -> Entry:
         start_ms=start,
         end_ms=end,
         # Equal to the whole part is how indexes say that nothing is known of the sign itself.
-        segment_ms=(segment[0], segment[1]) if len(segment) == 2 and segment != (start, end) else None,
+        segment_ms=(segment[0], segment[1]) if len(segment) == 2 and segment != [start, end] else None,
         priority=priority,
     )
 
@@ -373,24 +235,3 @@ def _load(root: Path, entry: Entry) -> Pose:
 @lru_cache(maxsize=8)
 def _read_cached(path: str, _mtime_ns: int, _size: int) -> Pose:
     return canonical(read_pose(path))
-
-
-def _grouped(pairs: Iterable[tuple[str, Entry]]) -> dict[str, tuple[Entry, ...]]:
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for key, entry in pairs:
-        groups[key].append(entry)
-    return {key: tuple(sorted(group, key=lambda entry: entry.priority)) for key, group in groups.items()}
-
-
-def _plain(text: str) -> str:
-    """For comparing what people type: no case, THANK-YOU and "thank you" are the same."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().replace("-", " ").replace("_", " ").split())
-
-
-def _rank(text: str, gloss: str, words: list[str]) -> int | None:
-    names = [gloss, *words]
-    tests = (text == gloss, text in words, gloss.startswith(text), any(word.startswith(text) for word in words))
-    for rank, passed in enumerate((*tests, any(text in name for name in names))):
-        if passed:
-            return rank
-    return None

@@ -18,8 +18,8 @@ from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
 from models.errors import PoseError
 from models.lexicon.body import Framing
-from models.pose.landmarks import BODY, COMPONENTS, HANDS, WORLD, has_component, point_names, with_arrays
-from models.pose.span import SIDES, body_point, shoulder_width
+from models.pose.landmarks import BODY, COMPONENTS, WORLD, has_component, point_names, with_arrays
+from models.pose.span import HAND_OF, SIDES, Side, body_point, shoulder_width
 
 Array = NDArray[np.float64]
 
@@ -181,14 +181,13 @@ def _with_points(pose: Pose, points: dict[str, list[str]]) -> Pose:
     present = [entry.name for entry in pose.header.components]
     if present == list(points) and all(point_names(pose, name) == kept for name, kept in points.items()):
         return pose
-    # One component at a time: pose-format selects points by name but keeps the pose's own order of components.
     return pose.get_components(list(points), points)
 
 
-def _arm(pose: Pose, components: dict[str, slice], name: str, side: str) -> Arm:
+def _arm(pose: Pose, components: dict[str, slice], name: str, side: Side) -> Arm:
     names, start = point_names(pose, name), components[name].start
     joints = [start + names.index(f"{side.upper()}_{joint}") for joint in _JOINTS]
     tips = tuple(start + names.index(f"{side.upper()}_{tip}") for tip in ("PINKY", "INDEX", "THUMB")
                  if f"{side.upper()}_{tip}" in names)  # fmt: skip
-    hand = components.get(HANDS[SIDES.index(side)]) if name == BODY else None  # type: ignore[arg-type]
+    hand = components.get(HAND_OF[side]) if name == BODY else None
     return Arm(side=side, shoulder=joints[0], elbow=joints[1], wrist=joints[2], tips=tips, hand=hand)

@@ -36,9 +36,11 @@ RECOVERED_CONFIDENCE = 0.9
 MIN_VISIBILITY = 0.5
 MIN_SCORE = 0.6
 # Lengths in units of the arm's scale (the longer of forearm and 0.6 shoulder widths; a hand is about 0.7 of it).
-_SEARCH_SIDE = 2.0
+_SEARCH_SIDES = (2.0, 3.0)
 _AHEAD_OF_WRIST = 0.35
-_MAX_WRIST_ERROR = 0.45
+_MAX_WRIST_ERROR = 0.4
+# The model takes a fist or a hand seen from the edge for the other one; then only the place can vouch for it.
+_MAX_WRIST_ERROR_OTHER_SIDE = 0.2
 _PALM_LENGTH = (0.12, 0.75)
 _SAME_HAND = 0.35  # of the palm's length
 _MIDDLE_KNUCKLE = 9
@@ -102,24 +104,39 @@ class HandFinder:
         wrist, elbow = points[side.wrist, :2], points[side.elbow, :2]
         shoulders = np.linalg.norm(points[LEFT_SHOULDER, :2] - points[RIGHT_SHOULDER, :2])
         scale = float(max(np.linalg.norm(wrist - elbow), 0.6 * shoulders))
-        crop, origin = _square(image, wrist + _AHEAD_OF_WRIST * (wrist - elbow), _SEARCH_SIDE * scale)
-        if crop is None:
-            return None
-        best: tuple[NDArray[np.float32], float] | None = None
-        for landmarks, label, score in _candidates(self._hands.process(crop)):
+        for search_side in _SEARCH_SIDES:
+            crop, origin = _square(image, wrist + _AHEAD_OF_WRIST * (wrist - elbow), search_side * scale)
+            if crop is None:
+                continue
             # z is in units of the crop's width and is wanted in those of the frame's.
-            hand = landmarks * [len(crop), len(crop), len(crop) / image.shape[1]] + [*origin, 0]
-            palm = float(np.linalg.norm(hand[_MIDDLE_KNUCKLE, :2] - hand[0, :2]))
-            plausible = (
-                label == side.label
-                and score >= MIN_SCORE
-                and np.linalg.norm(hand[0, :2] - wrist) <= _MAX_WRIST_ERROR * scale
-                and _PALM_LENGTH[0] * scale <= palm <= _PALM_LENGTH[1] * scale
-                and (taken is None or _distance(hand, taken) > _SAME_HAND * palm)
-            )
-            if plausible and (best is None or score > best[1]):
-                best = hand.astype(np.float32), score
-        return None if best is None else (best[0], RECOVERED_CONFIDENCE * best[1])
+            to_frame = np.array([len(crop), len(crop), len(crop) / image.shape[1]])
+            found = [
+                (landmarks * to_frame + [*origin, 0], label == side.label, score)
+                for landmarks, label, score in _candidates(self._hands.process(crop))
+            ]
+            fits = [hand for hand in found if _fits(hand, wrist, scale, taken)]
+            if fits:
+                landmarks, _, score = min(fits, key=lambda hand: float(np.linalg.norm(hand[0][0, :2] - wrist)))
+                return landmarks.astype(np.float32), RECOVERED_CONFIDENCE * score
+        return None
+
+
+def _fits(
+    hand: tuple[NDArray[np.float64], bool, float],
+    wrist: NDArray[np.float32],
+    scale: float,
+    taken: NDArray[np.float32] | None,
+) -> bool:
+    """Whether a found hand (landmarks, is it the right one of the two, score) can be the one at this wrist."""
+    landmarks, same_side, score = hand
+    error = float(np.linalg.norm(landmarks[0, :2] - wrist)) / scale
+    palm = float(np.linalg.norm(landmarks[_MIDDLE_KNUCKLE, :2] - landmarks[0, :2]))
+    return (
+        score >= MIN_SCORE
+        and error <= (_MAX_WRIST_ERROR if same_side else _MAX_WRIST_ERROR_OTHER_SIDE)
+        and _PALM_LENGTH[0] * scale <= palm <= _PALM_LENGTH[1] * scale
+        and (taken is None or _distance(landmarks, taken) > _SAME_HAND * palm)
+    )
 
 
 def _rows(points: NDArray[np.float32], side: _Side) -> slice:

@@ -23,12 +23,9 @@ cli.command("samples")(app_command.samples)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2, Ctrl-C is 130."""
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     try:
         cli()
     except SignError as error:
         print(f"signstudio: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("signstudio: stopped; what was done is kept, run the same command to go on.", file=sys.stderr)
-        sys.exit(130)

@@ -74,8 +74,12 @@ def extract(
     found = find(clips, VIDEO_SUFFIXES)
     root = clips[0] if len(clips) == 1 and clips[0].is_dir() else None
     places = pose_paths(found, out, root) if out else {clip: clip.with_suffix(".pose") for clip in found}
-    with _Bar("Extracting poses", len(found)) as bar:
-        outcomes = list(extract_many(found, places, options, workers=workers, resume=not again, progress=bar.batch))
+    try:
+        with _Bar("Extracting poses", len(found)) as bar:
+            outcomes = list(extract_many(found, places, options, workers=workers, resume=not again, progress=bar.batch))
+    except KeyboardInterrupt:
+        typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
+        raise typer.Exit(130) from None
     _report(outcomes)
 
 

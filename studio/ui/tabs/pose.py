@@ -112,8 +112,8 @@ def _options() -> list[Any]:
         preview = gr.Dropdown(PREVIEWS, value="overlay", label="Preview")
         rate = gr.Dropdown(RATES, value=0, label="Frame rate", info="A clip with uneven timing is always made even.")
         with gr.Row():
-            start = gr.Number(0, label="Start (seconds)", minimum=0)
-            end = gr.Number(None, label="End (seconds)", info="Empty: to the end.", minimum=0)
+            start = gr.Number(0, label="Start (seconds)", info="0: from the beginning.", minimum=0)
+            end = gr.Number(0, label="End (seconds)", info="0: to the end.", minimum=0)
         crop = gr.Textbox(
             label="Crop", placeholder="left, top, right, bottom", info="In pixels; empty: the whole picture."
         )

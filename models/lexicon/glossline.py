@@ -1,0 +1,164 @@
+"""The gloss line: what is signed, as text that people read and edit before it is rendered.
+
+    HELLO MY NAME fs-ANNA , YOU NAME WHAT .
+
+Glosses are separated by spaces, fingerspelled words start with `fs-`, a comma is a short pause, a full stop a longer
+one, `(800ms)` any other. Also read: `FS:ANNA`, `#ANNA`, `A-N-N-A`, and `HELLO|MY|NAME` (then glosses may hold spaces).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from models.errors import LexiconError
+
+SHORT_PAUSE_MS, LONG_PAUSE_MS, MAX_PAUSE_MS = 250, 500, 10_000
+MAX_ITEMS = 400
+_PAUSES = {",": SHORT_PAUSE_MS, ";": SHORT_PAUSE_MS, ":": SHORT_PAUSE_MS, ".": LONG_PAUSE_MS,
+           "?": LONG_PAUSE_MS, "!": LONG_PAUSE_MS}  # fmt: skip
+_SPELLED = re.compile(r"(?:FS[-:]|#)([A-Z0-9]+)")
+_LETTERS = re.compile(r"[A-Z0-9](?:-[A-Z0-9])+")
+_TIMED = re.compile(r"\((\d+)MS\)")
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A sign of the lexicon, by its gloss."""
+
+    gloss: str
+
+    def __post_init__(self) -> None:
+        if not self.gloss.strip() or self.gloss != self.gloss.upper() or "|" in self.gloss:
+            raise LexiconError(f"{self.gloss!r} is no gloss; a gloss is written in capitals and without |.")
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """A word that is fingerspelled: A to Z and 0 to 9."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Z0-9]+", self.text):
+            raise LexiconError(f"{self.text!r} cannot be fingerspelled; use A to Z and 0 to 9.")
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pause, in milliseconds."""
+
+    ms: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ms <= MAX_PAUSE_MS:
+            raise LexiconError(f"A pause of {self.ms} ms cannot be made; choose 1 to {MAX_PAUSE_MS} ms.")
+
+
+Item = Sign | Spelled | Pause
+
+
+@dataclass(frozen=True)
+class GlossLine:
+    """What is signed, in order, and what the reader should know about how it came about."""
+
+    items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return format_gloss_line(self.items)
+
+
+def format_gloss_line(items: Sequence[Item]) -> str:
+    """The items as one line that `parse_gloss_line` reads back as the same items."""
+    words = [_format(item) for item in items]
+    return (" | " if any(" " in word for word in words) else " ").join(words)
+
+
+def parse_gloss_line(line: str, known: Collection[str] | None = None) -> GlossLine:
+    """Read a gloss line. `known` are the glosses of the lexicon; without them any gloss is accepted.
+
+    Glosses may be typed in lower case. A number that is no gloss is fingerspelled.
+    Raises LexiconError for an empty line, too many items, and a gloss that is not known, with the nearest ones.
+    """
+    tokens = _tokens(line, known)
+    if not tokens:
+        raise LexiconError("The gloss line is empty; write glosses such as HELLO MY NAME fs-ANNA.")
+    if len(tokens) > MAX_ITEMS:
+        raise LexiconError(f"The gloss line has {len(tokens)} items; write at most {MAX_ITEMS} at a time.")
+    return GlossLine(tuple(_item(token, position, known) for position, token in enumerate(tokens, start=1)))
+
+
+def nearest_glosses(gloss: str, known: Collection[str], count: int = 3) -> list[str]:
+    """The glosses most like a misspelt one, best first."""
+    return difflib.get_close_matches(gloss.upper(), sorted(known), n=count, cutoff=0.5)
+
+
+def _tokens(line: str, known: Collection[str] | None) -> list[str]:
+    tokens: list[str] = []
+    for part in line.upper().split("|"):
+        phrase = " ".join(part.split())
+        # Between bars a gloss may hold spaces, as some lexicons have it; others write hyphens there.
+        whole = next((form for form in (phrase, phrase.replace(" ", "-")) if _is_known(form, known)), None)
+        if whole is not None:
+            tokens.append(whole)
+        elif "|" in line and known is None and phrase and not _is_mark(phrase):
+            tokens.append(phrase)
+        else:
+            for word in phrase.split():
+                tokens += _without_marks(word, known)
+    return tokens
+
+
+def _without_marks(word: str, known: Collection[str] | None) -> list[str]:
+    """A word, with the punctuation at its end as tokens of their own."""
+    marks: list[str] = []
+    while word and word[-1] in _PAUSES and not _is_known(word, known):
+        marks.insert(0, word[-1])
+        word = word[:-1]
+    return ([word] if word else []) + marks
+
+
+def _item(token: str, position: int, known: Collection[str] | None) -> Item:
+    if _is_known(token, known):
+        return Sign(token)
+    if token in _PAUSES:
+        return Pause(_PAUSES[token])
+    if timed := _TIMED.fullmatch(token):
+        return Pause(int(timed[1]))
+    if spelled := _SPELLED.fullmatch(token):
+        return Spelled(spelled[1])
+    if _LETTERS.fullmatch(token):
+        return Spelled(token.replace("-", ""))
+    if token.startswith(("FS-", "FS:", "#")):
+        raise LexiconError(f"Item {position}: {token!r} cannot be fingerspelled; use A to Z and 0 to 9 after the mark.")
+    if known is None:
+        return Sign(token)
+    if token.isascii() and token.isdigit():
+        return Spelled(token)
+    near = nearest_glosses(token, known)
+    advice = f"did you mean {' or '.join(near)}?" if near else "look it up in the list of glosses"
+    spelling = f" To fingerspell it, write fs-{token}." if re.fullmatch(r"[A-Z0-9]+", token) else ""
+    raise LexiconError(f"Item {position}: the lexicon has no sign {_short(token)}; {advice}{spelling}")
+
+
+def _format(item: Item) -> str:
+    if isinstance(item, Sign):
+        return item.gloss
+    if isinstance(item, Spelled):
+        return f"fs-{item.text}"
+    return {SHORT_PAUSE_MS: ",", LONG_PAUSE_MS: "."}.get(item.ms, f"({item.ms}ms)")
+
+
+def _is_known(token: str, known: Collection[str] | None) -> bool:
+    return known is not None and token in known
+
+
+def _is_mark(token: str) -> bool:
+    return token in _PAUSES or any(pattern.fullmatch(token) for pattern in (_TIMED, _SPELLED, _LETTERS))
+
+
+def _short(token: str) -> str:
+    return token if len(token) <= 40 else token[:39] + "…"

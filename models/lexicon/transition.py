@@ -1,0 +1,292 @@
+"""From the end of one motion to the start of the next, in joint space, so that no bone shrinks on the way.
+
+The wrists travel on minimum-jerk paths that leave and arrive with the velocity of the signs themselves (the quintic of
+T. Flash and N. Hogan, "The coordination of arm movements", 1985, with moving ends). The elbow follows by two-bone
+inverse kinematics. The palm turns by the shortest rotation, and every finger bone turns relative to the palm.
+Torso and face go straight. All in 3-D: pixels with depth for what is in the picture, metres for world landmarks.
+
+Shapes: N frames of the transition, K landmarks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from models.lexicon.body import Body
+from models.lexicon.motion import minimum_jerk
+from models.lexicon.placing import SHOULDER_FRACTION, Arm, Array, Layout, Motion
+
+SHORTEST_S, LONGEST_S = 0.14, 1.2
+WEAK_SHARE = 0.75
+"""The slower hand's long way, mostly to or from rest, counts this much."""
+FIRST_SIGHT = 0.05
+"""Confidence a hand that fades in begins with, as a share of its own."""
+LEAST_RUN = 0.5
+"""Shoulder widths: at the speed it joins with, a wrist could go this much farther than its way; faster is a glitch."""
+_SPEED_FRAMES = 4
+_BONES = tuple((0 if k % 4 == 1 else k - 1, k) for k in range(1, 21))
+"""Parent and child landmark of the hand's 20 bones, parents first."""
+
+
+def transition(before: Motion, after: Motion, layout: Layout, *, fps: float, size: int, tempo: float = 1.0) -> Motion:
+    """The frames strictly between the last of `before` and the first of `after`; at least two.
+
+    A landmark that is missing at either end is missing on the way, except a hand: one that only one end
+    shows moves with the forearm from or to the other end, and its confidence rises or falls.
+    """
+    start, end = _Edge(before, layout, last=True), _Edge(after, layout, last=False)
+    seconds = duration_s(start, end, layout, size) / tempo
+    count = max(2, round(seconds * fps) - 1)
+    phase = np.arange(1, count + 1) / (count + 1)
+    progress = minimum_jerk(phase)[:, None]
+    points = start.points + (end.points - start.points) * progress[..., None]
+    # Confidence 0 at either end makes 0.
+    sure = np.repeat(np.minimum(start.sure, end.sure)[None], count, axis=0)
+    frames = Motion(points=points, sure=sure)
+    steps = (count + 1) / fps
+    limit = SHOULDER_FRACTION * size
+    for arm in layout.world_arms:
+        _move_arm(frames, start, end, arm, phase, steps, fps, 2 * Body().shoulder_half_width_m)
+    for arm in layout.body_arms:
+        _move_arm(frames, start, end, arm, phase, steps, fps, limit)
+        if arm.hand is not None:
+            _move_hand(frames, start, end, arm, progress[:, 0])
+    return frames
+
+
+def duration_s(start: _Edge, end: _Edge, layout: Layout, size: int) -> float:
+    """Seconds a transition takes: longer the further a wrist travels, the palm turns and the fingers bend.
+
+    The same times as between written signs (`motion.leg_duration_s`), in metres of a body of average shoulders.
+    """
+    metres = 2 * Body().shoulder_half_width_m / (SHOULDER_FRACTION * size)
+    needs = []
+    for arm in layout.body_arms:
+        times = [SHORTEST_S]
+        if start.sure[arm.wrist] > 0 and end.sure[arm.wrist] > 0:
+            travel = np.linalg.norm((end.points - start.points)[arm.wrist, :2])
+            times.append(0.10 + 0.58 * float(travel * metres) ** 0.5)
+        if arm.hand is not None and start.sees(arm.hand) and end.sees(arm.hand):
+            turn, bend = handshape_change(start.points[arm.hand], end.points[arm.hand])
+            times += [0.18 + 0.10 * turn] * (turn > 0.1) + [0.17 + 0.05 * bend] * (bend > 0.1)
+        needs.append(max(times))
+    return float(np.clip(max(max(needs) * WEAK_SHARE, min(needs)), SHORTEST_S, LONGEST_S))
+
+
+def handshape_change(start: Array, end: Array) -> tuple[float, float]:
+    """Two hands (21, 3): the angle the palm turns and the largest angle a finger bone turns in it, in radians."""
+    turn = float((palm_axes(start).inv() * palm_axes(end)).magnitude())
+    bones = [_directions(palm_axes(hand).inv().apply(_bones(hand))) for hand in (start, end)]
+    return turn, float(np.arccos(np.clip((bones[0] * bones[1]).sum(axis=1), -1, 1)).max())
+
+
+def palm_axes(hand: Array) -> Rotation:
+    """The rotation of a hand (21, 3): y from the wrist to the middle knuckle, z out of the plane of the knuckles."""
+    along = hand[9] - hand[0]
+    across = hand[5] - hand[17]
+    along = along / (np.linalg.norm(along) or 1.0)
+    out = np.cross(across, along)
+    if np.linalg.norm(out) < 1e-6:  # a flat or wrong detection: any axis at right angles will do
+        out = np.cross(along + np.array([0.3, 0.7, 0.1]), along)
+    out = out / (np.linalg.norm(out) or 1.0)
+    axes = np.stack([np.cross(along, out), along, out], axis=1)
+    return Rotation.from_matrix(axes) if abs(np.linalg.det(axes)) > 0.5 else Rotation.identity()
+
+
+class _Edge:
+    """A motion at its join: positions (K, 3), confidence (K,) and velocity (K, 3) per second where it is known."""
+
+    def __init__(self, motion: Motion, layout: Layout, *, last: bool) -> None:
+        frame = len(motion) - 1 if last else 0
+        self.points, self.sure = motion.points[frame].copy(), motion.sure[frame].copy()
+        count = min(_SPEED_FRAMES, len(motion))
+        window = slice(len(motion) - count, None) if last else slice(0, count)
+        known = (motion.sure[window] > 0).all(axis=0)
+        times = np.arange(count) - (count - 1) / 2
+        # The slope of the straight line through the frames at the edge: one difference would be mostly tremble.
+        slope = np.einsum("t,tkc->kc", times, motion.points[window]) / max(float((times**2).sum()), 1.0)
+        self.per_frame = np.where(known[:, None], slope, 0.0)
+        self.layout = layout
+
+    def sees(self, part: slice) -> bool:
+        """Whether all landmarks of a part are there."""
+        return bool((self.sure[part] > 0).all())
+
+
+def _move_arm(
+    frames: Motion, start: _Edge, end: _Edge, arm: Arm, phase: Array, seconds: float, fps: float, shoulders: float
+) -> None:
+    """Write wrist, elbow and the body's knuckles of one arm into `frames` (N)."""
+    joints = [arm.shoulder, arm.elbow, arm.wrist]
+    if not (start.sure[joints] > 0).all() or not (end.sure[joints] > 0).all():
+        return
+    travel = float(np.linalg.norm(end.points[arm.wrist] - start.points[arm.wrist]))
+    leave, arrive = (
+        _limited(edge.per_frame[arm.wrist] * fps * seconds, travel + LEAST_RUN * shoulders) for edge in (start, end)
+    )
+    wrist = quintic(start.points[arm.wrist], end.points[arm.wrist], leave, arrive, phase)
+    for tip in arm.tips:
+        offset = frames.points[:, tip] - frames.points[:, arm.wrist]
+        frames.points[:, tip] = wrist + offset
+    lengths = []
+    for bone in ((arm.shoulder, arm.elbow), (arm.elbow, arm.wrist)):
+        ends = [float(np.linalg.norm(edge.points[bone[1]] - edge.points[bone[0]])) for edge in (start, end)]
+        lengths.append(ends[0] + (ends[1] - ends[0]) * minimum_jerk(phase))
+    frames.points[:, arm.wrist] = wrist
+    frames.points[:, arm.elbow] = elbow_of(
+        frames.points[:, arm.shoulder], wrist, frames.points[:, arm.elbow], lengths[0], lengths[1]
+    )
+
+
+def quintic(start: Array, end: Array, start_step: Array, end_step: Array, phase: Array) -> Array:
+    """(N, 3) the path of least jerk from (3,) to (3,) with given velocities (per whole path) and no acceleration at
+    both ends, at the phases (N,) in 0..1."""
+    t = phase[:, None]
+    leave = t - 6 * t**3 + 8 * t**4 - 3 * t**5
+    arrive = -4 * t**3 + 7 * t**4 - 3 * t**5
+    return start + (end - start) * minimum_jerk(phase)[:, None] + leave * start_step + arrive * end_step
+
+
+def elbow_of(shoulder: Array, wrist: Array, hint: Array, upper: Array, fore: Array) -> Array:
+    """(N, 3) the elbow nearest to `hint` (N, 3) on the circle that the bone lengths (N,) leave it.
+
+    A wrist out of reach stretches both bones alike.
+    """
+    reach = np.maximum(np.linalg.norm(wrist - shoulder, axis=1), 1e-9)
+    line = (wrist - shoulder) / reach[:, None]
+    along = np.clip((upper**2 - fore**2 + reach**2) / (2 * reach), -upper, upper)
+    far = reach >= upper + fore
+    along = np.where(far, reach * upper / np.maximum(upper + fore, 1e-9), along)
+    off = np.sqrt(np.maximum(np.where(far, 0, upper**2 - along**2), 0))
+    side = hint - shoulder
+    side = side - line * (side * line).sum(axis=1, keepdims=True)
+    side = side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return shoulder + line * along[:, None] + side * off[:, None]
+
+
+def _move_hand(frames: Motion, start: _Edge, end: _Edge, arm: Arm, progress: Array) -> None:
+    """Write one hand's landmarks into `frames`: carried by the arm's wrist, turned and reshaped bone by bone."""
+    part = arm.hand or slice(0)
+    shown = [start.sees(part), end.sees(part)]
+    if not any(shown):
+        return
+    if all(shown):
+        hands, sure = (start.points[part], end.points[part]), frames.sure[:, part]
+    else:
+        seen, blind = (start, end) if shown[0] else (end, start)
+        carried = _carried(seen, blind, arm)
+        if carried is None:
+            return
+        hands = (start.points[part], carried) if shown[0] else (carried, end.points[part])
+        share = np.maximum(FIRST_SIGHT, 1 - progress if shown[0] else progress)
+        sure = seen.sure[part] * share[:, None]
+    shape = blend_hands(hands[0], hands[1], progress)
+    tied = start.sure[arm.wrist] > 0 and end.sure[arm.wrist] > 0
+    if tied:
+        offsets = [hand[0] - edge.points[arm.wrist] for hand, edge in zip(hands, (start, end), strict=True)]
+        root = frames.points[:, arm.wrist] + offsets[0] + (offsets[1] - offsets[0]) * progress[:, None]
+    else:
+        root = hands[0][0] + (hands[1][0] - hands[0][0]) * progress[:, None]
+    # A hand's depth is measured from its own wrist, whatever the arm does.
+    root[:, 2] = hands[0][0, 2] + (hands[1][0, 2] - hands[0][0, 2]) * progress
+    frames.points[:, part] = root[:, None] + shape
+    frames.sure[:, part] = sure
+
+
+def blend_hands(start: Array, end: Array, progress: Array) -> Array:
+    """(N, 21, 3) hands about their wrist between two hands (21, 3): palm by the shortest rotation, each bone's
+    direction in the palm by the shortest arc, each bone's length between its two lengths."""
+    axes = [palm_axes(hand) for hand in (start, end)]
+    turn = (axes[0].inv() * axes[1]).as_rotvec()
+    palm = axes[0] * Rotation.from_rotvec(turn * progress[:, None])
+    bones = [frame.inv().apply(_bones(hand)) for frame, hand in zip(axes, (start, end), strict=True)]
+    lengths = [np.linalg.norm(bone, axis=1) for bone in bones]
+    length = lengths[0] + (lengths[1] - lengths[0]) * progress[:, None]
+    direction = _arc(_directions(bones[0]), _directions(bones[1]), progress)
+    steps = np.einsum("nij,nkj->nki", palm.as_matrix(), direction * length[..., None])
+    hand = np.zeros((len(progress), 21, 3))
+    for (parent, child), step in zip(_BONES, steps.swapaxes(0, 1), strict=True):
+        hand[:, child] = hand[:, parent] + step
+    return hand
+
+
+def _carried(seen: _Edge, blind: _Edge, arm: Arm) -> Array | None:
+    """The hand that `seen` shows, as the forearm of `blind` would carry it: same handshape, same bend of the wrist."""
+    part, joints = arm.hand or slice(0), [arm.elbow, arm.wrist]
+    if not (seen.sure[joints] > 0).all() or not (blind.sure[joints] > 0).all():
+        return None
+    forearms = [edge.points[arm.wrist] - edge.points[arm.elbow] for edge in (seen, blind)]
+    hand = seen.points[part]
+    root = blind.points[arm.wrist] + hand[0] - seen.points[arm.wrist]
+    root[2] = hand[0, 2]
+    return root + _shortest(forearms[0], forearms[1]).apply(hand - hand[0])
+
+
+def _shortest(a: Array, b: Array) -> Rotation:
+    """The smallest rotation from direction a to direction b, both (3,)."""
+    a, b = _directions(a[None])[0], _directions(b[None])[0]
+    axis = np.cross(a, b)
+    sine, cosine = float(np.linalg.norm(axis)), float(a @ b)
+    if sine < 1e-9:
+        return Rotation.identity()
+    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, cosine))
+
+
+def _arc(a: Array, b: Array, progress: Array) -> Array:
+    """(N, J, 3) directions on the great circles from (J, 3) to (J, 3)."""
+    angle = np.arccos(np.clip((a * b).sum(axis=1), -1, 1))
+    sine = np.sin(angle)
+    safe = np.where(sine > 1e-6, sine, 1.0)
+    share = progress[:, None]
+    first = np.where(sine > 1e-6, np.sin((1 - share) * angle) / safe, 1 - share)
+    second = np.where(sine > 1e-6, np.sin(share * angle) / safe, share)
+    return _directions(first[..., None] * a + second[..., None] * b)
+
+
+def _bones(hand: Array) -> Array:
+    parents, children = (list(ends) for ends in zip(*_BONES, strict=True))
+    return hand[children] - hand[parents]
+
+
+def _directions(vectors: Array) -> Array:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def _limited(vector: Array, longest: float) -> Array:
+    length = float(np.linalg.norm(vector))
+    return vector * min(1.0, longest / length) if length > 0 else vector
+
+
+REST_DIRECTION = (0.08, 0.96, -0.28)
+"""From a shoulder to its wrist at rest: down, a little inwards (here: to the right) and forward."""
+REST_STRETCH = 0.98
+"""Of the arm's length: an arm that hangs is hardly bent."""
+
+
+def at_rest(motion: Motion, frame: int, layout: Layout) -> Motion:
+    """One frame: the signer of `motion` as in that frame, but with hanging arms and the hands out of sight.
+
+    The arms are as long as they usually look in the clip. An arm that the frame does not show stays missing.
+    """
+    points, sure = motion.points[[frame]].copy(), motion.sure[[frame]].copy()
+    for arm in (*layout.body_arms, *layout.world_arms):
+        if arm.hand is not None:
+            sure[:, arm.hand] = 0
+        joints = [arm.shoulder, arm.elbow, arm.wrist]
+        known = (motion.sure[:, joints] > 0).all(axis=1)
+        if not known[frame]:
+            continue
+        upper, fore = (
+            np.percentile(np.linalg.norm(motion.points[known, a] - motion.points[known, b], axis=1), 90, keepdims=True)
+            for a, b in ((arm.elbow, arm.shoulder), (arm.wrist, arm.elbow))
+        )
+        inwards = 1.0 if arm.side == "right" else -1.0
+        direction = np.array(REST_DIRECTION) * (inwards, 1, 1)
+        wrist = points[:, arm.shoulder] + REST_STRETCH * (upper + fore) * direction / np.linalg.norm(direction)
+        outwards = points[:, arm.shoulder] + np.array([-inwards, 0.0, 0.2]) * upper
+        for tip in arm.tips:
+            points[:, tip] += wrist - points[:, arm.wrist]
+        points[:, arm.elbow] = elbow_of(points[:, arm.shoulder], wrist, outwards, upper, fore)
+        points[:, arm.wrist] = wrist
+    return Motion(points=points, sure=sure)

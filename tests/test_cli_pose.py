@@ -1,0 +1,144 @@
+"""`signstudio pose` as a user runs it: extract, resume, failures, preview, clean, quality, export."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pose_format.pose_visualizer import PoseVisualizer
+
+from models.pose.files import read_pose
+from models.video import VideoReader, probe
+from models.video_write import write_video
+
+
+def run(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "studio.cli", *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def extracted(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's pose as the command wrote it."""
+    folder = tmp_path_factory.mktemp("poses")
+    result = run("pose", "extract", sample, "-o", folder)
+    assert result.returncode == 0, result.stderr
+    return folder / f"{sample.stem}.pose"
+
+
+def test_extract_writes_a_pose_that_pose_format_reads_and_draws(extracted: Path, sample: Path) -> None:
+    pose = read_pose(extracted)
+    info = probe(sample)
+    assert len(pose.body.data) == info.num_frames
+    frames = list(PoseVisualizer(pose).draw())
+    assert len(frames) == info.num_frames
+    assert frames[len(frames) // 2].std() > 1, "the visualizer drew nothing"
+
+
+def test_a_folder_is_done_whole_the_broken_clip_has_its_line_and_the_next_run_skips(
+    sample: Path, tmp_path: Path
+) -> None:
+    clips = tmp_path / "clips"
+    (clips / "deep").mkdir(parents=True)
+    frames = [frame for frame, _ in zip(VideoReader(sample), range(6), strict=False)]
+    write_video(clips / "a.mp4", frames, fps=25)
+    write_video(clips / "deep" / "b.mp4", frames, fps=25)
+    (clips / "broken.mp4").write_bytes(b"no video")
+    (clips / "notes.txt").write_text("not a clip")
+
+    first = run("pose", "extract", clips, "-o", tmp_path / "poses")
+    assert first.returncode == 1
+    assert "2 extracted, 0 up to date, 1 failed" in first.stdout
+    assert [line for line in first.stderr.splitlines() if "broken.mp4" in line]
+    assert len(read_pose(tmp_path / "poses" / "deep" / "b.pose").body.data) == 6
+
+    (clips / "broken.mp4").unlink()
+    second = run("pose", "extract", clips, "-o", tmp_path / "poses")
+    assert second.returncode == 0
+    assert "0 extracted, 2 up to date, 0 failed" in second.stdout
+    assert not [path for path in (tmp_path / "poses").rglob("*") if path.name.startswith(".part-")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
+def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(sample: Path, tmp_path: Path) -> None:
+    frames = list(VideoReader(sample))
+    write_video(tmp_path / "short.mp4", frames[:8], fps=25)
+    write_video(tmp_path / "long.mp4", frames * 12, fps=25)
+    command = [sys.executable, "-m", "studio.cli", "pose", "extract", str(tmp_path), "-o", str(tmp_path / "poses")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    done = tmp_path / "poses" / "short.pose.json"
+    deadline = time.monotonic() + 120
+    while not done.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert done.exists()
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was done is kept" in errors
+    assert len(read_pose(tmp_path / "poses" / "short.pose").body.data) == 8
+    assert not (tmp_path / "poses" / "long.pose").exists()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, sample: Path, tmp_path: Path) -> None:
+    for mode in ("overlay", "side_by_side", "skeleton", "openpose"):
+        out = tmp_path / f"{mode}.mp4"
+        result = run("pose", "preview", sample, "--pose", extracted, "--mode", mode, "-o", out)
+        assert result.returncode == 0, result.stderr
+        assert probe(out).num_frames == probe(sample).num_frames
+
+    result = run("pose", "clean", extracted, "-o", tmp_path / "clean")
+    assert result.returncode == 0, result.stderr
+    cleaned = read_pose(tmp_path / "clean" / extracted.name)
+    assert cleaned.body.data.shape[2] == 178
+    assert 0 < len(cleaned.body.data) < probe(sample).num_frames
+
+    result = run("pose", "quality", extracted, "-o", tmp_path / "report")
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "report" / f"{extracted.stem}-quality.json").read_text())
+    assert report["body"] == 1.0
+    assert report["blur"] is not None, "the record beside the pose holds the sharpness"
+    assert (tmp_path / "report" / f"{extracted.stem}-timeline.png").read_bytes().startswith(b"\x89PNG")
+
+    result = run("pose", "export", extracted, "--csv", tmp_path / "a.csv", "--openpose", tmp_path / "frames")
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "frames").glob("*_keypoints.json"))) == probe(sample).num_frames
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pose", "extract", "nowhere"], "nowhere: there is no such file"),
+        (["pose", "extract", "SAMPLE", "--crop", "1,2,3"], "not four whole numbers"),
+        (["pose", "extract", "SAMPLE", "--fps", "-3"], "fps"),
+        (["pose", "extract", "SAMPLE", "--complexity", "2"], "not in the mediapipe package"),
+        (["pose", "quality", "SAMPLE.pose"], "there is no such file"),
+        (["pose", "export", "SAMPLE"], "Say what to write"),
+        (["pose", "preview", "SAMPLE", "-o", "x.mp4", "--mode", "mosaic"], "mosaic"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(words: list[str], said: str, sample: Path, tmp_path: Path) -> None:
+    result = run(*[word.replace("SAMPLE", str(sample)) for word in words], cwd=tmp_path)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_help_does_not_import_the_heavy_libraries() -> None:
+    code = (
+        "import sys; from studio.cli import cli; from typer.main import get_command; get_command(cli);"
+        "print([name for name in ('mediapipe', 'torch', 'gradio', 'cv2', 'matplotlib') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
