@@ -8,7 +8,7 @@ PORT ?= 7860
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio test test-slow lint samples bench screenshot clean
+.PHONY: studio test test-slow lint samples bench screenshots clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.installed
@@ -31,8 +31,8 @@ samples: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/pose.py
 
-screenshot: $(VENV)/.installed-dev chromium
-	$(BIN)/python tests/screenshot.py docs/images
+screenshots: $(VENV)/.installed-dev chromium
+	$(BIN)/python tests/screenshots.py
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Sign Studio needs Python 3.11 or 3.12 (mediapipe has no build for others). Install one, or: make PYTHON=/path/to/python3.11"; exit 1; }

@@ -66,10 +66,10 @@ def signer(
         part, wrist, elbow = (LEFT_HAND, 15, 13) if side == "left" else (RIGHT_HAND, 16, 14)
         mirrored = shape * ((-1, 1, 1) if side == "left" else (1, 1, 1))
         wrist_at = middle + place
-        data[:, part] = mirrored + (*wrist_at[:2], 0)
+        data[:, part] = mirrored + np.array([*wrist_at[:2], 0])
         data[:, part, 2] /= WIDTH
         data[:, wrist] = (*wrist_at[:2], place[2] / WIDTH)
-        data[:, elbow, :2] = wrist_at[:2] + (40 if side == "left" else -40, 105)
+        data[:, elbow, :2] = wrist_at[:2] + np.array([40 if side == "left" else -40, 105])
         data[:, elbow, 2] = place[2] / WIDTH / 2
         confidence[:, part] = 1
     return landmarks.holistic_pose(data, confidence, fps=25, width=WIDTH, height=HEIGHT)
@@ -105,8 +105,13 @@ def test_a_frame_looks_the_same_drawn_alone_and_within_its_clip(waving: Pose) ->
 
 @pytest.mark.parametrize(
     ("asked", "size"),
-    [({}, (480, 480)), ({"width": 256}, (256, 256)), ({"height": 300}, (300, 300)), ({"width": 320, "height": 180}, (320, 180))],
-)  # fmt: skip
+    [
+        ({}, (480, 480)),
+        ({"width": 256}, (256, 256)),
+        ({"height": 300}, (300, 300)),
+        ({"width": 320, "height": 180}, (320, 180)),
+    ],
+)
 def test_pictures_have_the_size_asked_for(waving: Pose, asked: dict[str, int], size: tuple[int, int]) -> None:
     frame = next(render_avatar(waving, LOOKS["ravi"], **asked))
     assert frame.shape == (size[1], size[0], 3)
@@ -167,7 +172,9 @@ def test_garbage_coordinates_do_not_crash(waving: Pose) -> None:
 
 
 def pixel_at(pose: Pose, look: Look, x: float, y: float) -> np.ndarray:
-    return draw_signer(pose, 0, look)[round(y) - 3 : round(y) + 4, round(x) - 3 : round(x) + 4].astype(float).mean((0, 1))
+    return (
+        draw_signer(pose, 0, look)[round(y) - 3 : round(y) + 4, round(x) - 3 : round(x) + 4].astype(float).mean((0, 1))
+    )
 
 
 def test_a_hand_nearer_than_the_face_covers_it_and_a_farther_one_does_not() -> None:

@@ -33,7 +33,7 @@ def extract(page: Page) -> None:
 
 
 def toast(page: Page, about: str) -> str:
-    """The error message on the screen that speaks of this. (The browser has one of its own for a file it cannot play.)"""
+    """The error message that speaks of this. (The browser has one of its own for a file it cannot play.)"""
     message = page.locator(".toast-body", has_text=about).first
     message.wait_for(timeout=LONG_MS)
     return message.inner_text()

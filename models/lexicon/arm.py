@@ -1,9 +1,9 @@
-"""The arm: where the elbow goes, given shoulder, wrist and the hand's orientation (analytic two-bone inverse kinematics).
+"""The arm: where the elbow goes, given shoulder, wrist and the hand's orientation (two-bone inverse kinematics).
 
-Modelled for a right arm in body axes: x to the signer's left, y up, z forward, metres; a left arm is solved in the mirror.
-Two bones of fixed length leave one freedom, the swivel of the elbow about the line from shoulder to wrist. A person lets
-the elbow hang, and turns it only as far as the wrist needs: the swivel that costs least is found on a grid for
-all frames at once by dynamic programming, so that it never jumps.
+Modelled for a right arm in body axes: x to the signer's left, y up, z forward, metres; a left arm is solved in
+the mirror. Two bones of fixed length leave one freedom, the swivel of the elbow about the line from shoulder to wrist.
+A person lets the elbow hang, and turns it only as far as the wrist needs: the swivel that costs least is found
+on a grid for all frames at once by dynamic programming, so that it never jumps.
 
 Source: D. Tolani, A. Goswami, N. Badler, "Real-time inverse kinematics techniques for anthropomorphic limbs", 2000.
 Shapes: T frames, S swivel angles.

@@ -86,20 +86,23 @@ class Signer:
         hand, palm = fig.hands[side][index], float(fig.palms[side][index])
         shoulder, elbow, _ = (fig.body[index, point] for point in ARM[side])
         wrist = hand[0]
-        near_hand = float(wrist[2] + 0.5 * (hand[:, 2].mean() - wrist[2]))
         upper, lower = np.stack([shoulder, elbow]), np.stack([elbow, wrist, (palm, 0, 0)])
+
+        def draw_upper() -> list[Layer]:
+            return upper_arm(shoulder[:2], elbow[:2], palm, fig.shoulders, look, size)
+
+        def draw_lower() -> list[Layer]:
+            return forearm(elbow[:2], wrist[:2], palm, look, size)
+
+        def draw_hand() -> list[Layer]:
+            return self._hand(index, side)
+
+        near_hand = float(wrist[2] + 0.5 * (hand[:, 2].mean() - wrist[2]))
+        whole = np.concatenate([hand, lower])
         return [
-            (
-                float(upper[:, 2].mean()),
-                self._still(side + " upper arm", upper, lambda: upper_arm(*upper[:, :2], palm, fig.shoulders, look, size)),
-                0.20,
-            ),
-            (
-                float(elbow[2] + wrist[2]) / 2,
-                self._still(side + " forearm", lower, lambda: forearm(*lower[:2, :2], palm, look, size)),
-                0.24,
-            ),
-            (near_hand, self._still(side + " hand", np.concatenate([hand, lower]), lambda: self._hand(index, side)), 0.42),
+            (float(upper[:, 2].mean()), self._still(side + " upper arm", upper, draw_upper), 0.20),
+            (float(lower[:2, 2].mean()), self._still(side + " forearm", lower, draw_lower), 0.24),
+            (near_hand, self._still(side + " hand", whole, draw_hand), 0.42),
         ]
 
     def _hand(self, index: int, side: str) -> list[Layer]:
@@ -224,6 +227,7 @@ def _cut(layer: Layer, below: list[Layer]) -> Layer:
         theirs = (slice(top - other.y, bottom - other.y), slice(left - other.x, right - other.x))
         alpha = layer.alpha.copy() if alpha is None else alpha
         nearer = (other.depth[theirs] < layer.depth[mine]) * other.alpha[theirs]
+        nearer = cv2.GaussianBlur(nearer.astype(np.float32), (5, 5), 0)  # an edge as soft as the hands' own
         alpha[mine] *= 1 - nearer
     return layer if alpha is None else Layer(x=layer.x, y=layer.y, rgb=layer.rgb, alpha=alpha, depth=layer.depth)
 

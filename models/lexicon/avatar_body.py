@@ -33,8 +33,9 @@ _COARSE = 3  # light varies slowly over a body: it is computed on a grid this ma
 # Half of the torso's outline, from the neck down: x in shoulder widths from the middle, y below the shoulder line.
 _TORSO = ((.15, -.30), (.23, -.215), (.38, -.16), (.50, -.12), (.585, -.03), (.60, .16), (.545, .36), (.515, .70),
           (.50, 1.05), (.53, 1.50), (.57, 2.0), (.57, 3.2))  # fmt: skip
-_FOLDS = (((.50, .30), (.36, .40), (.22, .43)), ((.49, .42), (.38, .55), (.28, .62)), ((.46, 1.0), (.34, 1.12), (.2, 1.18)),
-          ((-.49, .36), (-.36, .46), (-.26, .47)), ((-.48, .9), (-.36, 1.06), (-.16, 1.10)))  # fmt: skip
+_FOLDS = (((.50, .30), (.36, .40), (.22, .43)), ((.49, .42), (.38, .55), (.28, .62)),
+          ((.46, 1.0), (.34, 1.12), (.2, 1.18)), ((-.49, .36), (-.36, .46), (-.26, .47)),
+          ((-.48, .9), (-.36, 1.06), (-.16, 1.10)))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +224,7 @@ def _collar(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> list[Layer
     for side in (1, -1):
         flap = np.array([(0.175, -0.29), (0.245, -0.215), (0.185, 0.02), (0.012, 0.125), (0.10, -0.06)], np.float32)
         corners = trunk.at(flap * (side, 1))
-        below = (corners + (0, 0.012 * trunk.unit)).astype(np.float32)
+        below = corners + np.array([0, 0.012 * trunk.unit], np.float32)
         flaps += [_flat(below, dark, frame_size, 0.0), _flat(corners, light, frame_size, 0.0)]
     placket = trunk.at(np.array([(0, 0.125), (0, 3.0)], np.float32))
     return [_line(placket, dark, 0.012 * trunk.unit, frame_size), *flaps]

@@ -66,9 +66,7 @@ class Canvas:
         dark = np.ascontiguousarray(darkness[patch]) * (self.cover[frame] * np.float32(1 / 255))
         self.rgb[frame] = cv2.blendLinear(self.rgb[frame], np.zeros_like(self.rgb[frame]), 1 - dark, dark)
 
-    def _inside(
-        self, x: int, y: int, shape: Sequence[int]
-    ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+    def _inside(self, x: int, y: int, shape: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
         height, width = self.cover.shape
         left, top, right, bottom = max(0, x), max(0, y), min(width, x + shape[1]), min(height, y + shape[0])
         if right <= left or bottom <= top:
@@ -76,20 +74,20 @@ class Canvas:
         return (slice(top, bottom), slice(left, right)), (slice(top - y, bottom - y), slice(left - x, right - x))
 
 
-def polygon(mask: Image, points: Array, value: int = 255) -> None:
-    """Fill an anti-aliased polygon, (N, 2) in mask pixels, in place."""
-    cv2.fillPoly(mask, [_fixed(points)], value, cv2.LINE_AA, _SHIFT)
+def polygon(image: Image, points: Array, colour: Sequence[int] = (255,)) -> None:
+    """Fill an anti-aliased polygon, (N, 2) in pixels, in place; one value for a mask, three for a picture."""
+    cv2.fillPoly(image, [_fixed(points)], colour, cv2.LINE_AA, _SHIFT)
 
 
 def stroke(mask: Image, points: Array, thickness: float, value: int = 255, *, closed: bool = False) -> None:
     """Draw an anti-aliased line through (N, 2) points, in place."""
-    cv2.polylines(mask, [_fixed(points)], closed, value, max(1, round(thickness)), cv2.LINE_AA, _SHIFT)
+    cv2.polylines(mask, [_fixed(points)], closed, (value,), max(1, round(thickness)), cv2.LINE_AA, _SHIFT)
 
 
 def disc(mask: Image, centre: Array, radius: float, value: int = 255) -> None:
     """Fill an anti-aliased circle in place."""
     x, y = _fixed(centre)
-    cv2.circle(mask, (int(x), int(y)), max(1, round(radius * (1 << _SHIFT))), value, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(mask, (int(x), int(y)), max(1, round(radius * (1 << _SHIFT))), (value,), -1, cv2.LINE_AA, _SHIFT)
 
 
 def smooth(points: Array, *, closed: bool = True, rounds: int = 3) -> Array:

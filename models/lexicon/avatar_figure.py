@@ -152,7 +152,7 @@ def _palm_track(hand: Array, palm: float) -> Array:
 
 def _hand_track(hand: Array, seen: NDArray[np.bool_], body: Array, side: str, palm: float) -> Array:
     """The hand in every frame, its depth the body's: as seen, carried over a short gap, or at rest."""
-    shoulder, elbow, wrist = (body[:, index] for index in ARM[side])
+    elbow, wrist = (body[:, index] for index in ARM[side][1:])
     track = np.empty((len(body), landmarks.NUM_HAND, 3), np.float32)
     nearest = _nearest(seen) if seen.any() else np.full(len(body), -(10**6))
     for frame in range(len(body)):

@@ -33,8 +33,8 @@ _LINE = {
              (.98, .35), (1.03, .05)),
     "bob": ((-.98, -.84), (-.93, .10), (-.90, .55), (-.70, .70), (0, .72), (.70, .70), (.90, .55), (.93, .10),
             (.98, -.84)),
-    "long": ((-1.02, -1.68), (-.96, -.70), (-.97, .15), (-.84, .62), (-.40, .95), (-.04, 1.10), (.36, .95), (.82, .62), (.97, .15),
-             (.96, -.70), (1.02, -1.68)),
+    "long": ((-1.02, -1.68), (-.96, -.70), (-.97, .15), (-.84, .62), (-.40, .95), (-.04, 1.10), (.36, .95), (.82, .62),
+             (.97, .15), (.96, -.70), (1.02, -1.68)),
     "bun": ((-1.03, .10), (-.96, .45), (-.84, .78), (-.50, .98), (0, 1.04), (.50, .98), (.84, .78), (.96, .45),
             (1.03, .10)),
     "curls": ((-1.08, .05), (-.95, .40), (-.86, .72), (-.52, .90), (0, .94), (.52, .90), (.86, .72), (.95, .40),
@@ -51,12 +51,12 @@ _CAP_ENDS = {"bob": -0.86, "long": -1.7}  # how far down the hair falls in front
 def hair_back(image: Image, mask: Image, frame: HeadFrame, look: Look) -> None:
     """What shows behind the face, into image and mask in place."""
     outline = frame.at(_crown(look), drift=-0.16)
-    cv2.fillPoly(image, [np.int32(outline)], mixed(look.hair, (0, 0, 0), 0.35), cv2.LINE_AA)
+    polygon(image, outline, mixed(look.hair, (0, 0, 0), 0.35))
     polygon(mask, outline)
     if look.hair_style == "bun":
         turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         bun = frame.at(np.stack([0.42 * np.cos(turn), 1.66 + 0.27 * np.sin(turn)], axis=1), drift=-0.3)
-        cv2.fillPoly(image, [np.int32(bun)], mixed(look.hair, (0, 0, 0), 0.12), cv2.LINE_AA)
+        polygon(image, bun, mixed(look.hair, (0, 0, 0), 0.12))
         polygon(mask, bun)
 
 

@@ -9,6 +9,8 @@ Points are (21, 3) in output pixels, z growing away from the camera on the same 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -20,7 +22,11 @@ _RADII = np.array(
     [.235, .210, .178, .146, .118, .150, .136, .119, .101, .152, .140, .121, .104,
      .146, .132, .115, .099, .134, .114, .099, .086], np.float32)  # fmt: skip
 _KNUCKLES = (5, 9, 13, 17)
-_TIP_PULL = 0.55  # the tip landmark sits near the end of the fingertip: pull the rounded end back by this many radii
+# Where flesh lies about the landmarks of wrist and thumb, in palm lengths to the thumb's side: found by reading drawn
+# hands back, the detector's wrist is not the middle of the wrist.
+_FLESH = np.zeros((21, 1), np.float32)
+_FLESH[:4, 0] = -0.065, -0.055, -0.035, -0.030
+_TIP_PULL = 0.35  # the tip landmark sits near the end of the fingertip: pull the rounded end back by this many radii
 _FAR = np.float32(1e6)
 _CANVAS_PALM = 66.0  # palm length in the buffer that hands are worth: finer gains nothing, coarser loses nails
 
@@ -70,7 +76,7 @@ def hand_layer(
     buffer = HandBuffer(
         depth=np.full((size[1], size[0]), _FAR, np.float32),
         ids=np.zeros((size[1], size[0]), np.uint8),
-        points=((points - shift) * step).astype(np.float32),
+        points=((_flesh(points, palm) - shift) * step).astype(np.float32),
         radii=_RADII * np.float32(palm * scale),
         palm=palm * scale,
         side=side,
@@ -78,7 +84,7 @@ def hand_layer(
     _fill(buffer, end)
     alpha = _opacity(buffer, end)
     if scale < 1.6:
-        alpha = cv2.GaussianBlur(alpha, (3, 3), 0)
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (3, 3), 0), np.float32)
     # The forearm's own layer is sorted as a whole: here it must not cover another hand.
     depth = np.where(buffer.ids == FOREARM, _FAR, buffer.depth)
     return Layer(
@@ -88,6 +94,14 @@ def hand_layer(
         alpha=resized(alpha, width, height),
         depth=cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST) / np.float32(scale),
     )
+
+
+def _flesh(points: Array, palm: float) -> Array:
+    across = points[5] - points[17]
+    along = points[9] - points[0]
+    moved = points + _FLESH * palm * across / (np.linalg.norm(across) + 1e-6)
+    moved[0] -= 0.03 * palm * along / (np.linalg.norm(along) + 1e-6)
+    return moved
 
 
 def _stub(points: Array, elbow: Array, palm: float, bare: float) -> Array:
@@ -120,7 +134,7 @@ def _fill(buffer: HandBuffer, stub: Array) -> None:
     _bone(buffer, points[0], stub, radii[0] * 0.96, radii[0] * (0.96 + 0.38 * bare), FOREARM)
     _palm_surface(buffer)
     for finger, joints in enumerate(FINGERS):
-        for segment, (a, b) in enumerate(zip(joints[:-1], joints[1:], strict=True)):
+        for segment, (a, b) in enumerate(pairwise(joints)):
             start, end, end_radius = points[a], points[b], radii[b]
             if segment == 2:
                 length = float(np.linalg.norm(end - start)) + 1e-6
@@ -140,7 +154,7 @@ def _palm_surface(buffer: HandBuffer) -> None:
         middle = points[0] * 0.45 + points[knuckle] * 0.55
         _bone(buffer, middle, ridge, radii[knuckle] * 0.7, radii[knuckle] * 0.92, PALM)
     webs = [points[a] + 0.34 * (points[a + 1] - points[a]) for a in _KNUCKLES]
-    for i, (a, b) in enumerate(zip(_KNUCKLES, _KNUCKLES[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(_KNUCKLES)):
         # Webs exist between neighbouring fingers only when these point the same way.
         if np.linalg.norm(webs[i] - webs[i + 1]) < 1.7 * np.linalg.norm(points[a] - points[b]):
             _bone(buffer, webs[i], webs[i + 1], radii[6] * 0.62, radii[6] * 0.62, PALM)

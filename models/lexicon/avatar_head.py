@@ -82,7 +82,9 @@ def head_layers(
     reach = head * (1.2 if falls or look.hair_style in ("curls", "bun") else 0.95)
     middle = (face[234, :2] + face[454, :2] + face[10, :2] + face[152, :2]) / 4
     low = np.maximum(np.floor(middle - reach), -2).astype(int)
-    high = np.minimum(np.ceil(middle + reach * np.array([1, 1.35 if falls else 0.7])), np.add(frame_size, 2)).astype(int)
+    high = np.minimum(np.ceil(middle + reach * np.array([1, 1.35 if falls else 0.7])), np.add(frame_size, 2)).astype(
+        int
+    )
     width, height = (int(v) for v in high - low)
     if width < 4 or height < 4:
         return []
@@ -138,7 +140,7 @@ def _ears(image: Image, mask: Image, frame: HeadFrame, look: Look) -> None:
         for size, tone in ((1.0, 0.80), (0.80, 0.92), (0.5, 0.70)):
             ear = frame.at(shape * (size, size) + (side * 1.05, 0.02), drift=-0.12)
             colour = mixed((0, 0, 0), mixed(look.skin, (220, 90, 70), 0.12), tone)
-            cv2.fillPoly(image, [np.int32(ear)], colour, cv2.LINE_AA)
+            polygon(image, ear, colour)
             polygon(mask, ear)
 
 
@@ -188,7 +190,7 @@ def _face_light(shape: tuple[int, ...], frame: HeadFrame, mesh: Array) -> tuple[
         inner = mesh[lower[0]] if side == "left" else mesh[upper[-1]]
         blob(mesh[upper].mean(axis=0) * 0.7 + mesh[BROWS[side][1]].mean(axis=0) * 0.3, 0.22, -0.06)
         blob(inner * 0.8 + mesh[6] * 0.2, 0.10, -0.07)
-        blob(mesh[lower].mean(axis=0) + (0, 0.16 * float(np.linalg.norm(frame.right))), 0.17, -0.025)
+        blob(mesh[lower].mean(axis=0) - 0.12 * frame.up, 0.17, -0.025)
     blob(mesh[50], 0.24, 0.05)
     blob(mesh[280], 0.22, 0.02)
     blob(mesh[9], 0.30, 0.03)
@@ -203,7 +205,8 @@ def _face_light(shape: tuple[int, ...], frame: HeadFrame, mesh: Array) -> tuple[
         spot = np.zeros((rows, columns), np.uint8)
         disc(spot, mesh[index] * ratio, (0.24 if index > 4 else 0.12) * width, 255)
         cheeks += spot * np.float32(1 / 255)
-    return np.clip(light, 0.3, 1.3).astype(np.float32), cv2.GaussianBlur(cheeks, (0, 0), max(0.6, 0.14 * width))
+    blush = np.asarray(cv2.GaussianBlur(cheeks, (0, 0), max(0.6, 0.14 * width)), np.float32)
+    return np.clip(light, 0.3, 1.3).astype(np.float32), blush
 
 
 def _blend(image: Image, mask: Image, colour: Colour, strength: float, blur: float = 0.0) -> None:
@@ -216,7 +219,7 @@ def _blend(image: Image, mask: Image, colour: Colour, strength: float, blur: flo
         return
     weight = mask[top:bottom, left:right] * np.float32(strength / 255)
     if blur > 0:
-        weight = cv2.GaussianBlur(weight, (0, 0), blur)
+        weight = np.asarray(cv2.GaussianBlur(weight, (0, 0), blur), np.float32)
     patch = image[top:bottom, left:right]
     flat = np.empty_like(patch)
     flat[:] = colour
@@ -242,7 +245,7 @@ def _nose(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
         centre = mesh[a] * 0.5 + mesh[b] * 0.5 - (0, 0.01 * unit)
         axes = (max(1, round(0.062 * unit)), max(1, round(0.030 * unit)))
         angle = float(np.degrees(np.arctan2(*(mesh[b] - mesh[a])[::-1])))
-        cv2.ellipse(mask, tuple(np.int32(centre).tolist()), axes, angle, 0, 360, 255, -1, cv2.LINE_AA)
+        cv2.ellipse(mask, (int(centre[0]), int(centre[1])), axes, angle, 0, 360, (255,), -1, cv2.LINE_AA)
     _blend(image, mask, dark, 0.80, 0.010 * unit)
     mask[:] = 0
     disc(mask, mesh[4] - (0.03 * unit, 0.03 * unit), 0.05 * unit)
@@ -273,13 +276,13 @@ def _eyes(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
             for size, colour in ((1.0, mixed(look.iris, (0, 0, 0), 0.45)), (0.80, look.iris), (0.44, (14, 11, 11))):
                 mask[:] = 0
                 disc(mask, centre, size * radius)
-                _blend(image, cv2.min(mask, white), colour, 1.0)
+                _blend(image, np.minimum(mask, white), colour, 1.0)
             mask[:] = 0
             disc(mask, centre - (0.35 * radius, 0.4 * radius), 0.22 * radius)
-            _blend(image, cv2.min(mask, white), (255, 255, 255), 0.9)
+            _blend(image, np.minimum(mask, white), (255, 255, 255), 0.9)
             mask[:] = 0  # the upper lid's shadow on the eye
-            stroke(mask, top + (0, 0.05 * breadth), 0.10 * breadth)
-            _blend(image, cv2.min(mask, white), (40, 26, 24), 0.32, 0.01 * unit)
+            stroke(mask, top + np.array([0, 0.05 * breadth]), 0.10 * breadth)
+            _blend(image, np.minimum(mask, white), (40, 26, 24), 0.32, 0.01 * unit)
         mask[:] = 0
         stroke(mask, smooth(top, closed=False, rounds=1), 0.050 * unit)
         _blend(image, mask, lash, 0.92, 0.006 * unit)
@@ -318,10 +321,10 @@ def _mouth(image: Image, mesh: Array, look: Look, frame: HeadFrame) -> None:
         row = mesh[MOUTH_TOP][1:-1]
         arch = np.sin(np.linspace(0.12, np.pi - 0.12, len(row)))[:, None] ** 0.5
         polygon(teeth, np.concatenate([row, (row + arch * drop)[::-1]]))
-        _blend(image, cv2.min(teeth, mask), (228, 222, 214), 0.92, 0.008 * unit)
+        _blend(image, np.minimum(teeth, mask), (228, 222, 214), 0.92, 0.008 * unit)
         tongue = np.zeros_like(mask)
         disc(tongue, mesh[14] - (mesh[14] - mesh[13]) * 0.05, max(1.0, 0.34 * opening))
-        _blend(image, cv2.min(tongue, mask), (168, 84, 84), 0.7, 0.02 * unit)
+        _blend(image, np.minimum(tongue, mask), (168, 84, 84), 0.7, 0.02 * unit)
     for outline, tone in ((upper, 0.86), (lower, 1.0)):
         mask[:] = 0
         polygon(mask, outline)

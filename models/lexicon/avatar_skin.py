@@ -61,7 +61,7 @@ def skin_image(buffer: HandBuffer, skin: Colour) -> Image:
     light = _light(buffer)
     light *= 1 - np.float32(_LINES / 255) * cv2.GaussianBlur(lines, (0, 0), 0.010 * buffer.palm + 0.25)
     blur = max(3, round(0.05 * buffer.palm) | 1)
-    tone = cv2.GaussianBlur(tone, (blur, blur), 0)
+    tone = np.asarray(cv2.GaussianBlur(tone, (blur, blur), 0), np.uint8)
     level = np.clip(light * _STEPS, 0, 255).astype(np.uint8)
     step = np.arange(256, dtype=np.float32) / np.float32(_STEPS)
     # Skin keeps its red in the shadow.

@@ -38,11 +38,13 @@ _WINDOW, _ORDER = 5, 2
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """One sign to join: its pose, its name for the captions, and how fast to sign it (2: twice as fast)."""
+    """One sign to join."""
 
     pose: Pose
-    gloss: str = ""
-    speed: float = 1.0
+    gloss: str = ""  # its name in the segments
+    speed: float = 1.0  # 2: twice as fast
+    span: tuple[int, int] | None = None
+    """(start_frame, end_frame exclusive) of the sign itself where the lexicon knows it; None: by the movement."""
 
     def __post_init__(self) -> None:
         _check_speed(self.speed)
@@ -72,7 +74,8 @@ class JoinOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """The performance, and when each clip is signed in it (in order; pauses and transitions belong to none)."""
+    """The performance, and when each sign is made in it, in order; pauses, transitions and the way from and to rest
+    belong to none."""
 
     pose: Pose
     segments: tuple[Segment, ...]
@@ -96,34 +99,54 @@ def concatenate(items: Sequence[Clip | Pose | Pause], options: JoinOptions | Non
     fps = options.fps or max(float(clip.pose.body.fps) for clip in clips)
     poses = common_landmarks([clip.pose for clip in clips])
     layout = layout_of(poses[0])
-    motions = [
+    signs = [
         _prepared(pose, clip, options, fps, layout, first=index == 0, last=index == len(clips) - 1)
         for index, (pose, clip) in enumerate(zip(poses, clips, strict=True))
     ]
-    pieces = _pieces(items, motions, options, fps, layout)
-    return _joined(pieces, clips, poses[0], options, fps, layout)
+    pieces = _pieces(items, signs, options, fps, layout)
+    motion, spans = _strung(pieces, options, fps, layout)
+    segments = tuple(
+        Segment(gloss=clip.gloss, start_ms=1000 * start / fps, end_ms=1000 * end / fps)
+        for clip, (start, end) in zip(clips, spans, strict=True)
+    )
+    return Joined(pose=pose_of(motion, poses[0], fps=fps, size=options.size), segments=segments)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """A stretch of the result: a clip (its index) or stillness (None)."""
+    """A stretch of the result: stillness, or a clip and the frames (start, end exclusive) of the sign in it."""
 
     motion: Motion
-    clip: int | None = None
+    sign: tuple[int, int] | None = None
 
 
 def _prepared(
     pose: Pose, clip: Clip, options: JoinOptions, fps: float, layout: Layout, *, first: bool, last: bool
-) -> Motion:
+) -> _Piece:
     """One clip: filled, trimmed, resampled, placed, its hands held to its ends."""
     whole = fill_hands(pose, options.fill_gap_ms)
-    start, end = signing_span(whole) if options.trim else (0, len(whole.body.data))
+    count = len(whole.body.data)
+    start, end = signing_span(whole) if options.trim else (0, count)
+    inner = _sign_span(whole, clip, start, end)
     if options.fluent:
-        inner = fluent_span(whole, start, end)
-        start, end = (start if first else inner[0]), (end if last else inner[1])
-    part = Pose(whole.header, whole.body[start:end])
-    motion = place(resample(part, fps, clip.speed * options.speed), whole, options.size)
-    return _held_to_ends(motion, layout, round(options.fill_gap_ms * fps / 1000))
+        # The real way up from rest and down to it is better than an invented one: the first and last sign keep theirs.
+        start, end = (min(start, inner[0]) if first else inner[0]), (max(end, inner[1]) if last else inner[1])
+    speed = clip.speed * options.speed
+    motion = place(resample(Pose(whole.header, whole.body[start:end]), fps, speed), whole, options.size)
+    scale = fps / float(pose.body.fps) / speed
+    sign_start = min(round(max(inner[0] - start, 0) * scale), len(motion) - 1)
+    sign_end = max(len(motion) - round(max(end - inner[1], 0) * scale), sign_start + 1)
+    return _Piece(
+        motion=_held_to_ends(motion, layout, round(options.fill_gap_ms * fps / 1000)), sign=(sign_start, sign_end)
+    )
+
+
+def _sign_span(pose: Pose, clip: Clip, start: int, end: int) -> tuple[int, int]:
+    """The frames of the sign itself: as given, else without the way from and to rest."""
+    if clip.span is None:
+        return fluent_span(pose, start, end)
+    first, last = max(clip.span[0], 0), min(clip.span[1], len(pose.body.data))
+    return (first, last) if first < last else (start, end)
 
 
 def _held_to_ends(motion: Motion, layout: Layout, longest: int) -> Motion:
@@ -150,54 +173,51 @@ def _held_to_ends(motion: Motion, layout: Layout, longest: int) -> Motion:
 
 
 def _pieces(
-    items: Sequence[Clip | Pose | Pause], motions: Sequence[Motion], options: JoinOptions, fps: float, layout: Layout
+    items: Sequence[Clip | Pose | Pause], signs: Sequence[_Piece], options: JoinOptions, fps: float, layout: Layout
 ) -> list[_Piece]:
     """Rest, signs and pauses in order; pauses before the first and after the last sign are rest."""
-    before, after, pieces, index = options.rest_ms, options.rest_ms, list[_Piece](), 0
+    before, after, pieces, done = options.rest_ms, options.rest_ms, list[_Piece](), 0
     for item in items:
         if not isinstance(item, Pause):
-            pieces.append(_Piece(motion=motions[index], clip=index))
-            index += 1
-        elif index == 0:
+            pieces.append(signs[done])
+            done += 1
+        elif done == 0:
             before += item.ms
-        elif index == len(motions):
+        elif done == len(signs):
             after += item.ms
         else:
-            pieces.append(_Piece(motion=_still(motions[index - 1], -1, item.ms / options.speed, fps)))
+            pieces.append(_still(signs[done - 1].motion, -1, item.ms / options.speed, fps))
     if before:
-        pieces.insert(0, _Piece(motion=_still(at_rest(motions[0], 0, layout), 0, before, fps)))
+        pieces.insert(0, _still(at_rest(signs[0].motion, 0, layout), 0, before, fps))
     if after:
-        pieces.append(_Piece(motion=_still(at_rest(motions[-1], -1, layout), 0, after, fps)))
+        pieces.append(_still(at_rest(signs[-1].motion, -1, layout), 0, after, fps))
     return pieces
 
 
-def _still(motion: Motion, frame: int, milliseconds: float, fps: float) -> Motion:
-    count = max(1, round(milliseconds * fps / 1000))
-    repeats = [frame] * count
-    return Motion(points=motion.points[repeats], sure=motion.sure[repeats])
+def _still(motion: Motion, frame: int, milliseconds: float, fps: float) -> _Piece:
+    repeats = [frame] * max(1, round(milliseconds * fps / 1000))
+    return _Piece(motion=Motion(points=motion.points[repeats], sure=motion.sure[repeats]))
 
 
-def _joined(
-    pieces: Sequence[_Piece], clips: Sequence[Clip], like: Pose, options: JoinOptions, fps: float, layout: Layout
-) -> Joined:
-    motions, segments, joins, now = [pieces[0].motion], list[Segment](), list[tuple[int, int]](), 0
-    for index, piece in enumerate(pieces):
-        if index:
-            between = transition(
-                pieces[index - 1].motion, piece.motion, layout, fps=fps, size=options.size, tempo=options.speed
+def _strung(
+    pieces: Sequence[_Piece], options: JoinOptions, fps: float, layout: Layout
+) -> tuple[Motion, list[tuple[int, int]]]:
+    """The pieces with transitions between them, and the frames of each sign in the whole."""
+    motions, spans, joins, now = list[Motion](), list[tuple[int, int]](), list[tuple[int, int]](), 0
+    for piece in pieces:
+        if motions:
+            motions.append(
+                transition(motions[-1], piece.motion, layout, fps=fps, size=options.size, tempo=options.speed)
             )
-            joins.append((now, now + len(between)))
-            motions += [between, piece.motion]
-            now += len(between)
-        if piece.clip is not None:
-            end = now + len(piece.motion)
-            gloss = clips[piece.clip].gloss
-            segments.append(Segment(gloss=gloss, start_ms=1000 * now / fps, end_ms=1000 * end / fps))
+            joins.append((now, now + len(motions[-1])))
+            now += len(motions[-1])
+        if piece.sign is not None:
+            spans.append((now + piece.sign[0], now + piece.sign[1]))
+        motions.append(piece.motion)
         now += len(piece.motion)
     points = np.concatenate([motion.points for motion in motions])
     sure = np.concatenate([motion.sure for motion in motions])
-    joined = Motion(points=_smoothed(points, sure, joins), sure=sure)
-    return Joined(pose=pose_of(joined, like, fps=fps, size=options.size), segments=tuple(segments))
+    return Motion(points=_smoothed(points, sure, joins), sure=sure), spans
 
 
 def _smoothed(points: Array, sure: Array, joins: Sequence[tuple[int, int]]) -> Array:

@@ -36,7 +36,7 @@ CHEEKS = (205, 425)
 
 @dataclass(frozen=True, kw_only=True)
 class FaceMotion:
-    """How much of each expression, (T,) each: 0 none, 1 full. `head` is (T, 3): pitch down, yaw left, roll left, rad."""
+    """How much of each expression, (T,) each: 0 none, 1 full; `head` (T, 3): pitch down, yaw left, roll right, rad."""
 
     brows_up: Array
     brows_down: Array

@@ -74,7 +74,7 @@ def _finger_points(finger: int, angles: Array) -> Array:
 
 
 def _thumb_points(angles: Array) -> Array:
-    """(T, 5) thumb angles to (T, 4, 3): metacarpal by two angles, the rest bends in a plane that the axial angle turns."""
+    """(T, 5) thumb angles to (T, 4, 3): two aim the metacarpal, the rest bends in a plane that the axial angle turns."""
     radial, palmar, axial, mcp, ip = angles.T
     zero = np.zeros_like(radial)
     along = np.stack([np.cos(palmar) * np.sin(radial), np.cos(palmar) * np.cos(radial), np.sin(palmar)], axis=1)

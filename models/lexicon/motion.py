@@ -103,9 +103,8 @@ def spot_position(spot: Spot, other: HandTrack | None, style: SignerStyle) -> tu
 
 def leg_duration_s(leg: Leg, style: SignerStyle) -> float:
     """How long a segment takes: the further, the more turned, the more cycles, the longer; divided by the tempo."""
-    start, _ = _rest_position(leg.start, style)
-    end, _ = _rest_position(leg.end, style)
-    distance = float(np.linalg.norm(end - start)) + 1.2 * float(np.linalg.norm(leg.arc_m))
+    distance = float(np.linalg.norm(rough_position(leg.end, style) - rough_position(leg.start, style)))
+    distance += 0.08 * (leg.start.spot.place != leg.end.spot.place) + 1.2 * float(np.linalg.norm(leg.arc_m))
     angle = float((leg.start.rotation.inv() * leg.end.rotation).magnitude())
     bend = float(np.abs(leg.end.joints - leg.start.joints).max())
     times = [0.0]
@@ -115,8 +114,10 @@ def leg_duration_s(leg: Leg, style: SignerStyle) -> float:
         times.append(0.18 + 0.10 * angle)
     if bend > 0.1:
         times.append(0.17 + 0.05 * bend)
-    cycles = sum(cycle.times * _CYCLE_S[cycle.kind] + cycle.times * 1.1 * cycle.size * (cycle.kind in _LONG)
-                 for cycle in leg.cycles[:1])
+    cycles = sum(
+        cycle.times * _CYCLE_S[cycle.kind] + cycle.times * 1.1 * cycle.size * (cycle.kind in _LONG)
+        for cycle in leg.cycles[:1]
+    )
     return max(*times, cycles) / style.tempo
 
 
@@ -147,11 +148,11 @@ def _between(start: Array, end: Array, progress: Array) -> Array:
     return start + (end - start) * progress[:, None]
 
 
-def _rest_position(plan: HandPlan, style: SignerStyle) -> tuple[Array, Array]:
-    """A rough position for timing: a spot on the other hand counts as in front of the chest."""
+def rough_position(plan: HandPlan, style: SignerStyle) -> Array:
+    """(3,) a position good enough for timing: a spot on the other hand counts as in front of the chest."""
     if plan.spot.place.on == "other":
-        return np.array([[0.0, 0.28, 0.28]]) + np.array(plan.spot.offset_m), np.zeros((1, 3))
-    return spot_position(plan.spot, None, style)
+        return np.array([0.0, 0.28 + plan.spot.gap_m, 0.28]) + np.array(plan.spot.offset_m)
+    return spot_position(plan.spot, None, style)[0][0]
 
 
 def _wrist(plan: HandPlan, rotation: Rotation, joints: Array, other: HandTrack | None, style: SignerStyle) -> Array:

@@ -65,7 +65,12 @@ class Skeleton:
 
 
 def perform(
-    entries: Sequence[SignEntry], style: SignerStyle | None = None, *, fps: float = 25, width: int = 512, height: int = 512
+    entries: Sequence[SignEntry],
+    style: SignerStyle | None = None,
+    *,
+    fps: float = 25,
+    width: int = 512,
+    height: int = 512,
 ) -> Performance:
     """Sign the entries one after the other, from rest to rest.
 
@@ -86,14 +91,10 @@ def perform(
         Segment(gloss=entry.gloss, start_ms=1000 * span.start_s, end_ms=1000 * span.end_s)
         for entry, span in zip(entries, spans, strict=True)
     )
-    return Performance(
-        pose=holistic_pose(data, confidence, fps=fps, width=width, height=height), segments=segments
-    )
+    return Performance(pose=holistic_pose(data, confidence, fps=fps, width=width, height=height), segments=segments)
 
 
-def build_skeleton(
-    timeline: Timeline, entries: Sequence[SignEntry], times_s: Array, style: SignerStyle
-) -> Skeleton:
+def build_skeleton(timeline: Timeline, entries: Sequence[SignEntry], times_s: Array, style: SignerStyle) -> Skeleton:
     """The signer in 3-D at the times (T,)."""
     tracks = timeline.sample(times_s, style)
     sway = _sway(len(times_s), times_s, style)
@@ -167,7 +168,9 @@ def _sway(count: int, times_s: Array, style: SignerStyle) -> Array:
     rng = np.random.default_rng([style.seed, 2])
     step_s = float(times_s[1] - times_s[0]) if count > 1 else 0.04
     padding = round(3 / step_s)
-    noise = gaussian_filter1d(rng.normal(0, 1, (count + 2 * padding, 3)), 0.8 / step_s, axis=0)[padding : padding + count]
+    noise = gaussian_filter1d(rng.normal(0, 1, (count + 2 * padding, 3)), 0.8 / step_s, axis=0)[
+        padding : padding + count
+    ]
     noise *= np.sqrt(2 * np.sqrt(np.pi) * 0.8 / step_s)  # back to unit variance
     return noise[:, None] * np.array([0.004, 0.001, 0.003]) * min(1.0, 4 * style.sloppiness)
 

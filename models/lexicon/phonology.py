@@ -1,7 +1,7 @@
 """Signs written as phonology: what an entry says, as dataclasses.
 
-An entry describes one sign from the point of view of the hand that signs it: the strong hand is written as a right hand,
-the weak hand as a left hand seen in the mirror, so that a symmetric sign is the same text twice. Directions are
+An entry describes one sign from the point of view of the hand that signs it: the strong hand is written as a right
+hand, the weak hand as a left hand seen in the mirror, so that a symmetric sign is the same text twice. Directions are
 up, down, forward, back (to the signer), in (across the body) and out (to the hand's own side), joined by hyphens;
 "far_" places lie on the side of the other hand. Lengths in the files are centimetres, angles degrees, times seconds;
 here they are metres, radians and seconds.
@@ -73,7 +73,7 @@ class Spot:
 
 @dataclass(frozen=True, kw_only=True)
 class Posture:
-    """A hand at one instant. Palm and fingers are unit vectors, at right angles; elbow 0 hangs, 1 is lifted sideways."""
+    """A hand at one instant. Palm and fingers are unit vectors at right angles; elbow 0 hangs, 1 is lifted sideways."""
 
     shape: Handshape
     palm: Vector

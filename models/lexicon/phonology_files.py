@@ -6,13 +6,11 @@ the file, the entry, the key, the value seen and what is allowed there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import yaml
 
 from models.errors import LexiconError
 from models.lexicon import hand
@@ -26,21 +24,19 @@ from models.lexicon.phonology import (
     HEADS,
     MOUTHS,
     Cycle,
-    Handshape,
     Marks,
     Move,
     Phonology,
-    Place,
     Posture,
     SignEntry,
     Spot,
     Step,
     Vector,
 )
+from models.lexicon.phonology_tables import Where, load_handshapes, load_places, read_mapping, vector
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "lexicon" / "ase"
 HANDSHAPES_FILE, PLACES_FILE = "handshapes.yaml", "places.yaml"
-OTHER_ELBOW = "other.elbow"
 
 
 def load_phonology(folder: Path = EMBEDDED) -> Phonology:
@@ -48,67 +44,18 @@ def load_phonology(folder: Path = EMBEDDED) -> Phonology:
     for name in (HANDSHAPES_FILE, PLACES_FILE):
         if not (folder / name).is_file():
             raise LexiconError(f"{folder} has no {name}; a lexicon of written signs needs it (copy the one for ase).")
-    shapes = _load_handshapes(folder / HANDSHAPES_FILE)
-    places = _load_places(folder / PLACES_FILE)
+    shapes = load_handshapes(folder / HANDSHAPES_FILE)
+    places = load_places(folder / PLACES_FILE)
     entries: dict[str, SignEntry] = {}
     for path in sorted(folder.glob("*.yaml")):
         if path.name in (HANDSHAPES_FILE, PLACES_FILE):
             continue
-        for gloss, fields in _mapping(path).items():
+        for gloss, fields in read_mapping(path).items():
             if str(gloss) in entries:
                 raise LexiconError(f"{path.name}: {gloss} is already in another file or above; rename one of them.")
-            where = _Where(file=path.name, entry=str(gloss), shapes=shapes, places=places)
+            where = Where(file=path.name, entry=str(gloss), shapes=shapes, places=places)
             entries[str(gloss)] = _entry(where, fields, theme=path.stem)
     return Phonology(entries, shapes, places)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Where:
-    """Where in the files we are, and which names may be used there."""
-
-    file: str
-    entry: str
-    shapes: Mapping[str, Handshape]
-    places: Mapping[str, Place]
-    key: str = ""
-
-    def under(self, key: str) -> _Where:
-        path = f"{self.key}.{key}" if self.key else key
-        return _Where(file=self.file, entry=self.entry, shapes=self.shapes, places=self.places, key=path)
-
-    def fail(self, value: object, allowed: str) -> NoReturn:
-        raise LexiconError(f"{self.file}: {self.entry}: {self.key} is {value!r}; allowed: {allowed}.")
-
-    def one_of(self, value: object, allowed: Collection[str]) -> str:
-        if value not in allowed:
-            self.fail(value, ", ".join(allowed))
-        return str(value)
-
-    def number(self, value: object, low: float, high: float) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            self.fail(value, f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def fields(self, value: object, allowed: Collection[str]) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            self.fail(value, "a mapping with " + ", ".join(allowed))
-        for key in value:
-            if key not in allowed:
-                self.under(str(key)).fail(value[key], "only the keys " + ", ".join(allowed))
-        return value
-
-    def direction(self, value: object) -> Vector:
-        total = np.zeros(3)
-        for word in str(value).split("-"):
-            if word not in DIRECTIONS:
-                self.fail(value, "directions joined by hyphens out of " + ", ".join(DIRECTIONS))
-            total += DIRECTIONS[word]
-        if not total.any():
-            self.fail(value, "directions that do not cancel each other")
-        return _vector(total / np.linalg.norm(total))
-
-    def shape(self, value: object) -> Handshape:
-        return self.shapes[self.one_of(value if isinstance(value, str) else str(value), self.shapes)]
 
 
 ENTRY_KEYS = ("words", "hands", "strong", "weak", "moves", "repeat", "hold_s", "brows", "mouth", "head")
@@ -118,7 +65,7 @@ SPOT_KEYS = ("at", "touch", "gap_cm", "offset_cm")
 MOVE_KEYS = ("to", "line", "arc", "shape", "palm", "fingers", "elbow", "time_s", *CYCLES)
 
 
-def _entry(where: _Where, value: object, *, theme: str) -> SignEntry:
+def _entry(where: Where, value: object, *, theme: str) -> SignEntry:
     fields = where.fields(value, (*ENTRY_KEYS, *ABOUT_KEYS))
     if where.entry != where.entry.upper():
         raise LexiconError(f"{where.file}: {where.entry}: a gloss is written in upper case: {where.entry.upper()}.")
@@ -132,12 +79,12 @@ def _entry(where: _Where, value: object, *, theme: str) -> SignEntry:
     elif "weak" in fields:
         where.under("weak").fail("a posture", "only with hands: base or both")
     words = fields.get("words") or [where.entry.lower().replace("-", " ")]
-    if not isinstance(words, list):
-        where.under("words").fail(words, "a list of words")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        where.under("words").fail(words, "a list of words (put yes, no, on, off and numbers in quotes)")
     hold = fields.get("hold_s")
     return SignEntry(
         gloss=where.entry,
-        words=tuple(str(word) for word in words),
+        words=tuple(words),
         hands=hands,
         strong=strong,
         weak=weak,
@@ -155,7 +102,7 @@ def _entry(where: _Where, value: object, *, theme: str) -> SignEntry:
     )
 
 
-def _steps(where: _Where, value: object, strong: Posture, weak: Posture | None) -> tuple[Step, ...]:
+def _steps(where: Where, value: object, strong: Posture, weak: Posture | None) -> tuple[Step, ...]:
     if not isinstance(value, list):
         where.under("moves").fail(value, "a list of movements")
     steps = []
@@ -173,7 +120,7 @@ def _steps(where: _Where, value: object, strong: Posture, weak: Posture | None) 
     return tuple(steps)
 
 
-def _posture(where: _Where, value: object, before: Posture | None) -> Posture:
+def _posture(where: Where, value: object, before: Posture | None) -> Posture:
     fields = where.fields(value, POSTURE_KEYS)
     for key in ("shape", "palm", "fingers", "at"):
         if before is None and key not in fields:
@@ -188,17 +135,17 @@ def _posture(where: _Where, value: object, before: Posture | None) -> Posture:
     )
 
 
-def _orientation(where: _Where, palm: object, fingers: object) -> tuple[Vector, Vector]:
+def _orientation(where: Where, palm: object, fingers: object) -> tuple[Vector, Vector]:
     """Palm and finger directions at right angles: the fingers as written, the palm turned to fit."""
     along = np.array(where.under("fingers").direction(fingers))
     facing = np.array(where.under("palm").direction(palm))
     facing = facing - along * (along @ facing)
     if np.linalg.norm(facing) < 0.25:
         where.under("palm").fail(palm, f"a direction across the fingers, which point {fingers}")
-    return _vector(facing / np.linalg.norm(facing)), _vector(along)
+    return vector(facing / np.linalg.norm(facing)), vector(along)
 
 
-def _spot(where: _Where, fields: Mapping[str, Any], touch: str = "palm") -> Spot:
+def _spot(where: Where, fields: Mapping[str, Any], touch: str = "palm") -> Spot:
     name = str(fields["at"])
     place = where.places.get(name)
     if place is None:
@@ -213,11 +160,11 @@ def _spot(where: _Where, fields: Mapping[str, Any], touch: str = "palm") -> Spot
         place=place,
         touch=where.under("touch").one_of(fields.get("touch", touch), hand.PARTS),
         gap_m=where.under("gap_cm").number(fields.get("gap_cm", gap), -3, 40) / 100,
-        offset_m=_vector(offset),
+        offset_m=vector(offset),
     )
 
 
-def _move(where: _Where, fields: Mapping[str, Any], before: Posture) -> tuple[Move, Posture]:
+def _move(where: Where, fields: Mapping[str, Any], before: Posture) -> tuple[Move, Posture]:
     """A move and the posture it ends in: what it does not name stays."""
     fields = where.fields(dict(fields), MOVE_KEYS)
     spot = before.spot
@@ -255,10 +202,10 @@ def _move(where: _Where, fields: Mapping[str, Any], before: Posture) -> tuple[Mo
     return move, after
 
 
-def _length(where: _Where, value: object) -> Vector:
+def _length(where: Where, value: object) -> Vector:
     fields = where.fields(value, ("along", "cm"))
     centimetres = where.under("cm").number(fields.get("cm"), 0.5, 60)
-    return _vector(np.array(where.under("along").direction(fields.get("along"))) * centimetres / 100)
+    return vector(np.array(where.under("along").direction(fields.get("along"))) * centimetres / 100)
 
 
 _CYCLE_KEYS = {
@@ -271,20 +218,16 @@ _CYCLE_KEYS = {
     "wiggle": ("deg",),
     "pulse": ("shape",),
 }
-_CYCLE_SIZE: dict[str, tuple[str, float, float, Callable[[float], float]]] = {
-    "radius_cm": ("radius_cm", 0.5, 30, lambda centimetres: centimetres / 100),
-    "cm": ("cm", 0.3, 30, lambda centimetres: centimetres / 100),
-    "deg": ("deg", 2, 120, lambda degrees: float(np.radians(degrees))),
-}
+_SIZE_LIMITS = {"radius_cm": (0.5, 30), "cm": (0.3, 30), "deg": (2, 120)}
 
 
-def _cycle(where: _Where, kind: str, value: object) -> Cycle:
+def _cycle(where: Where, kind: str, value: object) -> Cycle:
     fields = where.fields(value, (*_CYCLE_KEYS[kind], "times"))
     size = 0.0
     for key in _CYCLE_KEYS[kind]:
-        if key in _CYCLE_SIZE:
-            _, low, high, convert = _CYCLE_SIZE[key]
-            size = convert(where.under(key).number(fields.get(key), low, high))
+        if key in _SIZE_LIMITS:
+            size = where.under(key).number(fields.get(key), *_SIZE_LIMITS[key])
+            size = float(np.radians(size)) if key == "deg" else size / 100
     first = fields.get("towards") if kind == "circle" else fields.get("along")
     if first is None and kind in ("circle", "shake"):
         where.fail(value, "a mapping with " + ", ".join((*_CYCLE_KEYS[kind], "times")))
@@ -297,68 +240,3 @@ def _cycle(where: _Where, kind: str, value: object) -> Cycle:
         then=then,
         shape=where.under("shape").shape(fields.get("shape")) if kind == "pulse" else None,
     )
-
-
-def _load_handshapes(path: Path) -> dict[str, Handshape]:
-    """handshapes.yaml: `fingers` and `thumbs` name postures of one finger in degrees, `shapes` put them together."""
-    tables = _mapping(path)
-    where = _Where(file=path.name, entry="handshapes", shapes={}, places={})
-    tables = where.fields(tables, ("fingers", "thumbs", "shapes"))
-    shapes: dict[str, Handshape] = {}
-    for name, value in tables["shapes"].items():
-        inside = _Where(file=path.name, entry=str(name), shapes={}, places={})
-        fields = inside.fields(value, ("all", *hand.FINGERS, "thumb", "spread_deg", "abduct_deg"))
-        spread = inside.under("spread_deg").number(fields.get("spread_deg", 0), -10, 30)
-        abduct = fields.get("abduct_deg", [spread, 0.1 * spread, -0.7 * spread, -1.5 * spread])
-        degrees: list[float] = []
-        for finger, sideways in zip(hand.FINGERS, abduct, strict=True):
-            posture = fields.get(finger, fields.get("all"))
-            degrees += [sideways, *_angles(inside.under(finger), posture, tables["fingers"], 3)]
-        degrees += _angles(inside.under("thumb"), fields.get("thumb"), tables["thumbs"], 5)
-        shapes[str(name)] = Handshape(name=str(name), joints=tuple(np.radians(degrees).tolist()))
-    return shapes
-
-
-def _angles(where: _Where, value: object, table: Mapping[str, list[float]], count: int) -> list[float]:
-    angles = value if isinstance(value, list) else table.get(str(value))
-    if angles is None or len(angles) != count:
-        where.fail(value, f"{count} angles in degrees, or " + ", ".join(table))
-    return [where.number(angle, -90, 130) for angle in angles]
-
-
-def _load_places(path: Path) -> dict[str, Place]:
-    """places.yaml: `head`, `torso` and `space` give each place its position [in, up, forward] in cm and its outside."""
-    where = _Where(file=path.name, entry="places", shapes={}, places={})
-    tables = where.fields(_mapping(path), ("head", "torso", "space"))
-    places: dict[str, Place] = {}
-    for region, entries in tables.items():
-        for name, value in entries.items():
-            inside = _Where(file=path.name, entry=str(name), shapes={}, places={})
-            fields = inside.fields(value, ("at_cm", "outside"))
-            at = np.array([inside.under("at_cm").number(number, -100, 120) for number in fields["at_cm"]]) / 100
-            outside = np.array(inside.under("outside").direction(fields.get("outside", "forward")))
-            place = Place(name=name, on=region, at=_vector(at), normal=_vector(outside))
-            places[name] = place
-            if abs(at[0]) > 1e-6:  # the same place on the side of the other hand
-                across = np.array([-1, 1, 1])
-                far = Place(name=f"far_{name}", on=region, at=_vector(at * across), normal=_vector(outside * across))
-                places[far.name] = far
-    for part in hand.PARTS:
-        places[f"other.{part}"] = Place(name=f"other.{part}", on="other")
-    places[OTHER_ELBOW] = Place(name=OTHER_ELBOW, on="other")
-    return places
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LexiconError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(loaded, dict):
-        raise LexiconError(f"{path.name} holds {type(loaded).__name__}; expected a mapping from names to entries.")
-    # YAML reads the gloss NO and numbers as other types; a name is always text.
-    return {("NO" if key is False else "YES" if key is True else str(key)): value for key, value in loaded.items()}
-
-
-def _vector(values: np.ndarray) -> Vector:
-    return (float(values[0]), float(values[1]), float(values[2]))

@@ -33,7 +33,7 @@ from models.lexicon.index import (
     open_lexicon,
     split_line,
 )
-from models.lexicon.signs import Entry, unknown, upper
+from models.lexicon.signs import Entry, frame_at, unknown, upper
 from models.pose.files import write_pose
 from models.pose.span import signing_span
 
@@ -169,6 +169,22 @@ def remove(folder: str | os.PathLike[str], gloss: str, variant: int = 1) -> Entr
     except OSError as error:
         raise LexiconError(f"{safe_name(root)} cannot be written ({error.strerror or error}).") from error
     return entry
+
+
+def frames_between(pose: Pose, start_ms: float | None, end_ms: float | None) -> tuple[int, int]:
+    """(start_frame, end_frame exclusive) of a part of a pose; None is its start or its end.
+
+    Raises LexiconError when no frame lies between them.
+    """
+    fps, frames = float(pose.body.fps), len(pose.body.data)
+    start = 0 if start_ms is None else max(0, frame_at(start_ms, fps))
+    end = frames if end_ms is None else min(frames, frame_at(end_ms, fps))
+    if start >= end:
+        length_ms = 1000 * frames / fps
+        raise LexiconError(
+            f"There is no frame from {start_ms or 0:g} to {end_ms or length_ms:g} ms; the pose has {length_ms:.0f} ms."
+        )
+    return start, end
 
 
 def time_of(frame: int, fps: float) -> int:

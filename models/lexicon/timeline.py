@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from models.lexicon import hand
 from models.lexicon.body import SignerStyle
-from models.lexicon.motion import HandPlan, HandTrack, Leg, leg_duration_s, moved, sample_legs, spot_position
+from models.lexicon.motion import HandPlan, HandTrack, Leg, leg_duration_s, moved, rough_position, sample_legs
 from models.lexicon.phonology import ALTERNATING, ONE, Handshape, Marks, Move, Place, Posture, SignEntry, Spot, Vector
 
 Array = NDArray[np.float64]
@@ -144,9 +144,9 @@ def _sign(entry: SignEntry, idle: HandPlan, style: SignerStyle, rng: np.random.G
     if not phases:
         add(opening, other(opening, None), 0.0)
     first, last = phases[0], phases[-1]
-    opening_phase = _still(_at(first.strong, 0.0), _at(first.weak, 0.0), START_HOLD_S / style.tempo, first, index)
+    opening_phase = _still(_at(first.strong, 0.0), _at(first.weak, 0.0), START_HOLD_S / style.tempo, index)
     hold_s = END_HOLD_S if entry.hold_s is None else entry.hold_s
-    closing_phase = _still(_at(last.strong, 1.0), _at(last.weak, 1.0), hold_s / style.tempo, last, index)
+    closing_phase = _still(_at(last.strong, 1.0), _at(last.weak, 1.0), hold_s / style.tempo, index)
     return [opening_phase, *phases, closing_phase]
 
 
@@ -204,21 +204,13 @@ def _transition(before: Phase, after: Phase, style: SignerStyle) -> Phase:
     legs = []
     for start, end in ((before.strong, after.strong), (before.weak, after.weak)):
         leg = Leg(start=_at(start, 1.0), end=_at(end, 0.0), transition=True)
-        travel = _travel(leg, style)
+        travel = float(np.linalg.norm(rough_position(leg.end, style) - rough_position(leg.start, style)))
         legs.append(replace(leg, arc_m=(0.0, 0.0, 0.14 * travel)))
     strong, weak = legs
     needs = [leg_duration_s(leg, style) for leg in legs]
     # The weak hand's long way to its resting place does not hold the strong hand up.
     duration_s = max(needs[0], 0.75 * needs[1])
     return Phase(duration_s=max(duration_s, 0.14 / style.tempo), strong=strong, weak=weak)
-
-
-def _travel(leg: Leg, style: SignerStyle) -> float:
-    points = [
-        spot_position(plan.spot, None, style)[0][0] if plan.spot.place.on != "other" else np.array([0.0, 0.3, 0.28])
-        for plan in (leg.start, leg.end)
-    ]
-    return float(np.linalg.norm(points[1] - points[0]))
 
 
 def _at(leg: Leg, phase: float) -> HandPlan:
@@ -228,19 +220,14 @@ def _at(leg: Leg, phase: float) -> HandPlan:
         turn = 2 * np.pi * (cycle.times * phase + leg.phase)
         first, then = np.array(cycle.first or (0, 0, 0)), np.array(cycle.then or (0, 0, 0))
         if cycle.kind == "circle":
-            plan = replace(
-                plan, spot=moved(plan.spot, cycle.size * (np.sin(turn) * first + (1 - np.cos(turn)) * then))
-            )
+            plan = replace(plan, spot=moved(plan.spot, cycle.size * (np.sin(turn) * first + (1 - np.cos(turn)) * then)))
         elif cycle.kind == "shake":
             plan = replace(plan, spot=moved(plan.spot, cycle.size * np.sin(turn) * first))
     return plan
 
 
-def _still(strong: HandPlan, weak: HandPlan, duration_s: float, like: Phase | None = None, sign: int | None = None) -> Phase:
-    del like
-    return Phase(
-        duration_s=duration_s, strong=Leg(start=strong, end=strong), weak=Leg(start=weak, end=weak), sign=sign
-    )
+def _still(strong: HandPlan, weak: HandPlan, duration_s: float, sign: int | None = None) -> Phase:
+    return Phase(duration_s=duration_s, strong=Leg(start=strong, end=strong), weak=Leg(start=weak, end=weak), sign=sign)
 
 
 def _rest(style: SignerStyle) -> HandPlan:

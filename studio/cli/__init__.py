@@ -8,7 +8,7 @@ import typer
 
 from models.errors import SignError
 from studio.cli import app as app_command
-from studio.cli import pose
+from studio.cli import lexicon, pose
 
 cli = typer.Typer(
     name="signstudio",
@@ -18,6 +18,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(pose.cli, name="pose")
+cli.add_typer(lexicon.cli, name="lexicon")
 cli.command("app")(app_command.serve)
 cli.command("samples")(app_command.samples)
 

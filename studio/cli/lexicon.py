@@ -12,6 +12,8 @@ from models.errors import LexiconError, SignError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+    from numpy.typing import NDArray
     from pose_format import Pose
 
     from models.lexicon.signs import Entry, Lexicon
@@ -24,7 +26,9 @@ SHOWN_PROBLEMS = 20
 
 Folders = Annotated[
     list[Path] | None,
-    typer.Option("--lexicon", "-l", help="Lexicon folder, looked up before the embedded signs; ./lexicon if it is there."),
+    typer.Option(
+        "--lexicon", "-l", help="Lexicon folder, looked up before the embedded signs; ./lexicon if it is there."
+    ),
 ]
 Folder = Annotated[Path, typer.Option("--lexicon", "-l", help="Lexicon folder.")]
 Bare = Annotated[bool, typer.Option("--no-embedded", help="Leave the embedded signs out.")]
@@ -71,8 +75,7 @@ def show(
     from models.lexicon.signs import unknown
 
     lexicons = _open(lexicon, no_embedded)
-    found = [(opened, entry) for opened in lexicons for entry in opened.find(gloss)]
-    if not found:
+    if not any(opened.find(gloss) for opened in lexicons):
         raise unknown(lexicons, gloss)
     for opened in lexicons:
         for number, entry in enumerate(opened.find(gloss), start=1):
@@ -96,17 +99,16 @@ def add(
 
     The whole pose is kept, and the index says which part of it is the sign.
     """
-    from models.lexicon.recordings import add as add_sign
-    from models.lexicon.recordings import checked_gloss, frames_between
+    from models.lexicon import recordings
     from models.pose.quality import assess
 
-    gloss = checked_gloss(gloss)  # before the slow part
+    gloss = recordings.checked_gloss(gloss)  # before the slow part
     pose, sharpness = _read(source)
     report = assess(pose, sharpness)
     typer.echo("\n  ".join(report.lines()))
     if report.verdict == "reject" and not anyway:
         raise LexiconError(f"{gloss} was not added; record it again, or add it as it is with --anyway.")
-    entry = add_sign(
+    entry = recordings.add(
         lexicon,
         pose,
         gloss,
@@ -114,7 +116,7 @@ def add(
         spoken_language=spoken_language,
         signed_language=signed_language,
         priority=priority,
-        span=None if start_ms is None and end_ms is None else frames_between(pose, start_ms, end_ms),
+        span=None if start_ms is None and end_ms is None else recordings.frames_between(pose, start_ms, end_ms),
     )
     typer.echo(f"{gloss}: {lexicon / entry.path}, {entry.start_ms} to {entry.end_ms} ms")
 
@@ -126,9 +128,9 @@ def remove(
     lexicon: Folder = OWN,
 ) -> None:
     """Remove a sign from a lexicon folder, and its pose."""
-    from models.lexicon.recordings import remove as remove_sign
+    from models.lexicon import recordings
 
-    entry = remove_sign(lexicon, gloss, variant)
+    entry = recordings.remove(lexicon, gloss, variant)
     typer.echo(f"{entry.gloss}: {entry.path} removed from {lexicon}")
 
 
@@ -211,5 +213,23 @@ def _describe(lexicon: Lexicon, entry: Entry, number: int) -> list[str]:
     return lines
 
 
-def _read(source: Path) -> tuple[Pose, object]:
-    """A pose and, where it is known, the sharpness of its frames."""
+def _read(source: Path) -> tuple[Pose, NDArray[np.float32] | None]:
+    """The pose of a clip or .pose file, and the sharpness of its frames where that is known."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from models.pose.extract import extract_pose
+    from models.pose.files import read_pose
+    from models.pose.record import read_sharpness
+
+    if source.suffix.lower() == ".pose":
+        pose = read_pose(source)
+        return pose, read_sharpness(source, len(pose.body.data))
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading the pose", total=None)
+
+        def tell(report: Progress) -> None:
+            bar.update(task, completed=report.done_frames, total=report.total_frames)
+
+        result = extract_pose(source, progress=tell)
+    return result.pose, result.sharpness

@@ -1,0 +1,70 @@
+"""A studio that serves and a browser to look at it with, for the tests and for the pictures in the documentation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium")
+_ARGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
+
+
+@contextmanager
+def open_chromium() -> Iterator[Browser]:
+    """Headless Chromium with a camera that shows a test picture."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGS)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def serve_studio(folder: Path, **environment: str) -> Iterator[str]:
+    """The address of a studio started as a user starts it, with `folder` for its files."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "log.txt"
+    variables = os.environ | {"GRADIO_TEMP_DIR": str(folder / "uploads")} | environment
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
+    with log.open("w") as output:
+        server = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_up(url, server, log)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"{url}/config", timeout=2)
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError(f"the studio did not start:\n{log.read_text()}")
