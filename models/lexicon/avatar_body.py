@@ -67,7 +67,7 @@ class Trunk:
 
     def at(self, points: Array) -> Array:
         """(N, 2) torso coordinates in shoulder widths -> pixels."""
-        near_neck = np.clip((0.5 - np.abs(points[:, :1])) / 0.2, 0, 1) * (points[:, 1:] < -0.1)
+        near_neck = np.clip((0.5 - np.abs(points[:, :1])) / 0.3, 0, 1) * np.clip(-points[:, 1:] / 0.15, 0, 1)
         y = points[:, 1:] * (1 + (self.rise - 1) * near_neck)
         return np.asarray(self.origin + points[:, :1] * self.across + y * self.down, np.float32)
 

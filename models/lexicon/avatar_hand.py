@@ -25,7 +25,7 @@ _KNUCKLES = (5, 9, 13, 17)
 # Where flesh lies about the landmarks of wrist and thumb, in palm lengths to the thumb's side: found by reading drawn
 # hands back, the detector's wrist is not the middle of the wrist.
 _FLESH = np.zeros((21, 1), np.float32)
-_FLESH[:4, 0] = -0.065, -0.055, -0.035, -0.030
+_FLESH[:5, 0] = -0.080, -0.080, -0.045, -0.045, -0.025
 _TIP_PULL = 0.35  # the tip landmark sits near the end of the fingertip: pull the rounded end back by this many radii
 _FAR = np.float32(1e6)
 _CANVAS_PALM = 66.0  # palm length in the buffer that hands are worth: finer gains nothing, coarser loses nails

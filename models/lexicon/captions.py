@@ -6,7 +6,9 @@ The line never covers the signing: it is a strip added below the picture, as hig
 from __future__ import annotations
 
 import functools
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +126,12 @@ def _text_size(width: int, height: int) -> float:
 
 @functools.lru_cache(maxsize=16)
 def _font(size: float) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings and mediapipe needs: Pillow's own font has no accents."""
+    home = importlib.util.find_spec("matplotlib")  # finds the folder without importing it
+    for folder in (home.submodule_search_locations or ()) if home else ():
+        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # a size was given
     return font

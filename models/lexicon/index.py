@@ -195,7 +195,9 @@ def _locate(root: Path, path: str, inside: dict[str, bool]) -> Path:
     if "://" in path:
         raise ValueError(f"{shown} is not in this folder; download the pose into it")
     parts = PureWindowsPath(path)  # knows drives and both slashes
-    if not path or parts.drive or parts.root or ".." in parts.parts:
+    if not path:
+        raise ValueError("there is no path")
+    if parts.drive or parts.root or ".." in parts.parts:
         raise ValueError(f"{shown} leads out of the lexicon's folder")
     file, parent = root / path, os.path.dirname(path)  # noqa: PTH120 - as it is written: it is the key
     if parent not in inside:

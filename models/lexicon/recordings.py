@@ -161,7 +161,9 @@ def remove(folder: str | os.PathLike[str], gloss: str, variant: int = 1) -> Entr
             if not variants:
                 raise unknown([lexicon], gloss)
             if not 1 <= variant <= len(variants):
-                raise LexiconError(f"{upper(gloss)} has {len(variants)} variants; there is no number {variant}.")
+                raise LexiconError(
+                    f"There is no variant {variant} of {upper(gloss)}; the last one is number {len(variants)}."
+                )
             entry = variants[variant - 1]
             kept = [line for number, line in enumerate(index_lines(root), start=1) if number not in entry.lines]
             _write_index(root, kept)
