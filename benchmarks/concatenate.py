@@ -1,7 +1,7 @@
 """Joining signs: `models.lexicon.concatenate` beside spoken-to-signed's `concatenate_poses`, on the same clips.
 
     python benchmarks/concatenate.py                  # signs of the embedded lexicon, performed
-    python benchmarks/concatenate.py --lexicon DIR    # a folder with index.csv and .pose files
+    python benchmarks/concatenate.py --lexicon DIR    # a folder of .pose files
     STUDIO_REAL_DATA=DIR python benchmarks/concatenate.py --real
 
 Per join: the peak jerk (third derivative) of wrists and fingertips from three frames before to three frames after
@@ -26,8 +26,8 @@ from pose_format import Pose
 
 from models.lexicon.concatenate import SMOOTHED_FRAMES, Clip, JoinOptions, concatenate
 from models.lexicon.embedded import embedded_lexicon
-from models.lexicon.index import open_lexicon
 from models.lexicon.placing import arrays, layout_of, resample
+from models.pose.files import read_pose
 
 GLOSSES = ("HELLO", "MY", "NAME", "WHAT", "MOTHER", "EAT", "APPLE", "THANK-YOU", "YOU", "WHERE", "FRIEND", "COFFEE")
 TIPS = (0, 4, 8, 12, 16, 20)
@@ -45,16 +45,16 @@ class Sequence:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lexicon", type=Path, help="a lexicon folder; default: the embedded one")
+    parser.add_argument("--lexicon", type=Path, help="a folder of .pose files; default: the embedded lexicon")
     parser.add_argument("--real", action="store_true", help="the real .pose lexicon under STUDIO_REAL_DATA")
     parser.add_argument("--fps", type=float, default=25)
     args = parser.parse_args()
     if args.real and "STUDIO_REAL_DATA" not in os.environ:
         sys.exit("set STUDIO_REAL_DATA to the folder of real clips")
     folder = Path(os.environ["STUDIO_REAL_DATA"], "pose_files", "spoken-to-signed") if args.real else args.lexicon
-    lexicon = open_lexicon(folder) if folder else embedded_lexicon()
-    glosses = lexicon.glosses[:12] if folder else GLOSSES
-    clips = [resample(lexicon.load(lexicon.find(gloss)[0]), args.fps) for gloss in glosses]
+    clips, name = load(folder)
+    clips = {gloss: resample(clip, args.fps) for gloss, clip in clips.items()}
+    glosses, clips = list(clips), list(clips.values())
     rows = {
         "sign studio": ours(clips, fluent=True),
         "sign studio, fluent=False": ours(clips, fluent=False),
@@ -63,15 +63,23 @@ def main() -> None:
     }
     jerks = {name: join_jerks(row) for name, row in rows.items()}
     reference = float(np.mean(jerks["spoken-to-signed, own speed"]))
-    print(f"{len(clips)} signs of {lexicon.name}, {args.fps:g} fps: {' '.join(glosses)}\n")
+    print(f"{len(clips)} signs of {name}, {args.fps:g} fps: {' '.join(glosses)}\n")
     print(f"{'':32}{'peak jerk at joins':>22}{'ratio':>8}{'own frames moved':>22}{'length':>9}")
     print(f"{'':32}{'mean':>11}{'largest':>11}{'':>8}{'mean':>11}{'largest':>11}{'s':>9}")
-    for name, row in rows.items():
-        jerk = jerks[name]
-        moved = None if name.endswith("comes") else displacement(row, clips)
+    for title, row in rows.items():
+        jerk = jerks[title]
+        moved = None if title.endswith("comes") else displacement(row, clips)
         shown = "".join(f"{100 * value:10.2f}%" for value in moved) if moved else f"{'-':>11}{'-':>11}"
         seconds = len(row.pose.body.data) / args.fps
-        print(f"{name:32}{jerk.mean():11.0f}{jerk.max():11.0f}{jerk.mean() / reference:8.2f}{shown}{seconds:9.1f}")
+        print(f"{title:32}{jerk.mean():11.0f}{jerk.max():11.0f}{jerk.mean() / reference:8.2f}{shown}{seconds:9.1f}")
+
+
+def load(folder: Path | None) -> tuple[dict[str, Pose], str]:
+    """Signs to join, by gloss, and where they are from; of a folder, its .pose files."""
+    if folder is None:
+        lexicon = embedded_lexicon()
+        return {gloss: lexicon.load(lexicon.find(gloss)[0]) for gloss in GLOSSES}, "the embedded lexicon"
+    return {path.stem.upper(): read_pose(path) for path in sorted(folder.rglob("*.pose"))[:12]}, folder.name
 
 
 def ours(clips: list[Pose], *, fluent: bool) -> Sequence:

@@ -2,9 +2,11 @@
 
     python benchmarks/pose.py [CLIP ...] [--workers N] [--repeats R]
 
-Every contestant is a process of its own, started on the same files; the time includes starting Python and loading
+Table 1, whole commands: every contestant is a process of its own, started on the same files; the time includes starting Python and loading
 the models. CPU time and memory are those of the whole process tree. The landmarks of every contestant are compared
 with those of `video_to_pose` in a fresh process for each clip.
+Table 2, landmarks only: frames in memory, models loaded, taking turns clip by clip in one process; one core's worth of
+CPU time per frame is what decides how fast a big folder goes, however many cores there are.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +65,21 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", type=Path, help="MP4 files (default: the samples, or STUDIO_REAL_DATA)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--landmarks-only", action="store_true", help="table 2 alone")
     arguments = parser.parse_args()
     clips = arguments.clips or default_clips()
-    contestants = commands(arguments.workers)
+    sys.path.insert(0, str(ROOT))
+    if not arguments.landmarks_only:
+        whole_commands(clips, arguments.workers, arguments.repeats)
+    report_landmarks_only(clips, arguments.repeats)
+
+
+def whole_commands(clips: list[Path], workers: int, repeats: int) -> None:
+    """Run every contestant, and print the first table."""
+    contestants = commands(workers)
     runs = {name: Runs() for name in contestants}
     with tempfile.TemporaryDirectory() as scratch:
-        for repeat in range(arguments.repeats):
+        for repeat in range(repeats):
             names = list(contestants)
             # The order turns, so that a machine growing slower does not always hit the same one.
             for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
@@ -191,6 +203,50 @@ def report(runs: dict[str, Runs], num_frames: int, num_clips: int) -> None:
         print(
             f"| {name} | {num_frames / wall:.1f} | {base / wall:.2f} | {1000 * cpu / num_frames:.1f} "
             f"| {max(run.peak_mb):.0f} | {run.difference:g} |"
+        )
+
+
+def report_landmarks_only(clips: list[Path], repeats: int) -> None:
+    """Print the second table; the models warm up on the first clip, which is not counted."""
+    from mediapipe.python.solutions.holistic import Holistic
+    from pose_format.utils.holistic import _extract_frame_data
+
+    from models.pose.holistic import HolisticSession
+    from models.video import VideoReader
+
+    def theirs(frames: list[np.ndarray]) -> None:
+        peer.reset()
+        for frame in frames:
+            _extract_frame_data(peer.process(frame), frame.shape[1], frame.shape[0], 0)
+
+    def run_session(session: HolisticSession, frames: list[np.ndarray]) -> None:
+        session.reset()
+        for _ in session.stream(frames):
+            pass
+
+    peer, ours, one_thread = Holistic(), HolisticSession(), HolisticSession(threads=1)
+    contestants = {
+        "mp.solutions and pose-format's conversion": theirs,
+        "ours, a thread per core (one clip)": partial(run_session, ours),
+        "ours, one thread (a worker of a batch)": partial(run_session, one_thread),
+    }
+    took = {name: [0.0, 0.0] for name in contestants}
+    num_frames = 0
+    for number, clip in enumerate([clips[0], *clips * repeats]):
+        frames = list(VideoReader(clip))
+        num_frames += len(frames) if number else 0
+        for name, run in contestants.items():
+            wall, cpu = time.monotonic(), time.process_time()
+            run(frames)
+            if number:
+                took[name][0] += time.monotonic() - wall
+                took[name][1] += time.process_time() - cpu
+    print("\n| landmarks only | frames/s | ratio | CPU ms/frame | ratio |\n|---|---|---|---|---|")
+    base_wall, base_cpu = took[next(iter(took))]
+    for name, (wall, cpu) in took.items():
+        print(
+            f"| {name} | {num_frames / wall:.1f} | {base_wall / wall:.2f} "
+            f"| {1000 * cpu / num_frames:.1f} | {base_cpu / cpu:.2f} |"
         )
 
 

@@ -1,4 +1,4 @@
-"""Write RGB frames as H.264 MP4 that every browser plays."""
+"""Write RGB frames as H.264 MP4, which every browser plays, or as VP9 WebM, which can be transparent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 import av
 import numpy as np
@@ -19,10 +19,16 @@ from models.video import MAX_FPS, exact_rate
 from models.video_decode import MAX_SIDE, Frame
 
 _BT709, _LIMITED_RANGE = 1, 1
+# Container, codec and its options by suffix. VP9 is only quick enough to wait for in its "realtime" mode.
+_X264 = ("mp4", "libx264", {"preset": "veryfast"})
+_VP9 = ("webm", "libvpx-vp9", {"b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"})
+_FORMATS = {".mp4": _X264, ".m4v": _X264, ".mov": _X264, ".webm": _VP9}
 
 
 class VideoWriter:
     """Writes (height, width, 3) uint8 RGB frames to an MP4: H.264, yuv420p, BT.709, index first (faststart).
+
+    A name that ends in .webm gives VP9; with `alpha`, frames are RGBA and transparency is kept (WebM only).
 
     `with VideoWriter(path, fps=25, width=640, height=480) as clip: clip.write(frame)`. The file appears under its
     name when the block ends well; after an error, or without a frame, nothing is left and an older file stays.
@@ -33,19 +39,25 @@ class VideoWriter:
         ValueError: a frame of another shape or type.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, fps: float, width: int, height: int, crf: int = 20) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, fps: float, width: int, height: int, crf: int = 20, alpha: bool = False
+    ) -> None:
         self.path = Path(path)
         self.num_frames = 0
         if not 0 < fps <= MAX_FPS:
             raise VideoError(f"{safe_name(path)}: fps is {fps}; use a number above 0 and up to {MAX_FPS}")
         if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
             raise VideoError(f"{safe_name(path)}: a picture of {width} x {height} pixels; use 1 to {MAX_SIDE} a side")
-        if self.path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
-            raise VideoError(f"{safe_name(path)}: videos are written as MP4; use a name that ends in .mp4")
+        if self.path.suffix.lower() not in _FORMATS:
+            raise VideoError(f"{safe_name(path)}: videos are written as MP4 or WebM; use a name in .mp4 or .webm")
+        self._format, self._codec, self._options = _FORMATS[self.path.suffix.lower()]
+        if alpha and self._format != "webm":
+            raise VideoError(f"{safe_name(path)}: MP4 cannot be transparent; use a name that ends in .webm")
+        self._pixels = ("rgba", "yuva420p") if alpha else ("rgb24", "yuv420p")
         if self.path.is_dir():
             raise VideoError(f"{safe_name(path)}: this is a folder; choose a file name")
         self._rate = exact_rate(fps)
-        self._shape = (height, width, 3)
+        self._shape = (height, width, 4 if alpha else 3)
         self._padding = ((0, height % 2), (0, width % 2), (0, 0))
         self._crf = crf
         self._stack = ExitStack()
@@ -55,16 +67,17 @@ class VideoWriter:
             try:
                 temporary = stack.enter_context(replacing(self.path))
                 self._container = stack.enter_context(
-                    av.open(str(temporary.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
+                    av.open(
+                        str(temporary.absolute()), "w", format=self._format, options=_container_options(self._format)
+                    )
                 )
             except (av.FFmpegError, OSError) as error:
                 raise self._refused(error) from error
-            self._stream = self._container.add_stream(
-                "libx264", rate=self._rate, options={"crf": str(self._crf), "preset": "veryfast"}
-            )
+            options = {"crf": str(self._crf), **self._options}
+            self._stream = cast(Any, self._container.add_stream(self._codec, rate=self._rate, options=options))
             self._stream.height = self._shape[0] + self._padding[0][1]
             self._stream.width = self._shape[1] + self._padding[1][1]
-            self._stream.pix_fmt = "yuv420p"
+            self._stream.pix_fmt = self._pixels[1]
             codec = self._stream.codec_context
             codec.color_primaries = codec.color_trc = codec.colorspace = _BT709
             codec.color_range = _LIMITED_RANGE
@@ -72,13 +85,13 @@ class VideoWriter:
         return self
 
     def write(self, frame: Frame) -> None:
-        """Append one (height, width, 3) uint8 RGB frame."""
+        """Append one (height, width, 3) uint8 RGB frame, or RGBA with `alpha`."""
         if frame.shape != self._shape or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.shape} {frame.dtype}, the video {self._shape} uint8")
         if self._padding[0][1] or self._padding[1][1]:
             frame = np.pad(frame, self._padding, mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
-            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=self._pixels[0]).reformat(
+            format=self._pixels[1], dst_colorspace="ITU709", dst_color_range="MPEG"
         )
         picture.pts, picture.time_base = self.num_frames, 1 / self._rate
         try:
@@ -103,6 +116,10 @@ class VideoWriter:
 
     def _refused(self, error: Exception) -> VideoError:
         return VideoError(f"{safe_name(self.path)}: cannot be written ({error}); check the folder and the free space")
+
+
+def _container_options(container: str) -> dict[str, str]:
+    return {"movflags": "+faststart"} if container == "mp4" else {}
 
 
 def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], *, fps: float) -> int:

@@ -10,6 +10,7 @@ from models.errors import PoseError
 from models.lexicon.avatar import LOOKS, Look, Signer, draw_signer, render_avatar
 from models.lexicon.avatar_figure import figure
 from models.lexicon.avatar_skin import HandBuffer
+from models.lexicon.face import neutral_face
 from models.pose import landmarks
 
 WIDTH, HEIGHT = 480, 480
@@ -76,12 +77,8 @@ def signer(
 
 
 def face_mesh() -> np.ndarray:
-    """(468, 3) of the project's neutral face, px about the head's middle."""
-    from models.lexicon.avatar_neutral import neutral_face
-
-    body = np.zeros((1, 33, 3), np.float32)
-    body[0, 7], body[0, 8], body[0, 0] = (34, 0, 0), (-34, 0, 0), (0, 5, 0)
-    return neutral_face(body, 92.0)[0]
+    """(468, 3) of the project's neutral face, px about the head's middle, z away."""
+    return neutral_face() * (1, -1, -1) * (92.0 / 0.176)
 
 
 @pytest.fixture(scope="module")

@@ -675,7 +675,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing_behind(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "given"),
     [("a.mp4", {"fps": 0}), ("a.mp4", {"fps": 1000}), ("a.mp4", {"width": 0}), ("a.mp4", {"height": 9000}),
-     ("a.webm", {}), ("a", {}), ("folder.mp4", {})],
+     ("a.avi", {}), ("a", {}), ("folder.mp4", {})],
 )  # fmt: skip
 def test_what_cannot_be_written_is_refused_at_once(tmp_path: Path, name: str, given: dict[str, int]) -> None:
     folder(tmp_path / "folder.mp4")
@@ -721,3 +721,19 @@ def test_a_part_of_a_real_clip_is_the_same_as_decoding_from_the_beginning() -> N
     part = list(VideoReader(path, ReadOptions(start_ms=200 * 1000 / 30, end_ms=210 * 1000 / 30)))
     assert len(part) == 10
     assert all(np.array_equal(a, b) for a, b in zip(part, whole[200:], strict=False))
+
+
+def test_webm_keeps_transparency(tmp_path):
+    picture = np.zeros((48, 64, 4), np.uint8)
+    picture[:, 32:] = (200, 30, 40, 255)
+    with VideoWriter(tmp_path / "a.webm", fps=25, width=64, height=48, alpha=True) as clip:
+        for _ in range(3):
+            clip.write(picture)
+    with av.open(str(tmp_path / "a.webm")) as container:
+        decoder = av.CodecContext.create("libvpx-vp9", "r")
+        frames = [frame for packet in container.demux(video=0) for frame in decoder.decode(packet)]
+    back = frames[0].to_ndarray(format="rgba")
+    assert back[:, :28, 3].max() < 20
+    assert back[:, 36:, 3].min() > 235
+    with pytest.raises(VideoError, match="transparent"):
+        VideoWriter(tmp_path / "a.mp4", fps=25, width=64, height=48, alpha=True)

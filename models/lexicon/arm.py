@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 MAX_REACH = 0.985  # of the arm's length: nobody signs with locked elbows
 MIN_REACH = 0.30
 SWIVELS_RAD = np.radians(np.linspace(-110, 110, 45))
+SWIVEL_SMOOTHING_S = 0.08
 HANGING = np.array([-0.42, -1.0, -0.18])  # out, down and a little back: where an elbow hangs by itself
 
 # Comfort (one unit of cost) and anatomical limits, degrees.
@@ -54,12 +55,19 @@ def shoulder_girdle(rest: Array, wrist: Array, arm_length_m: float) -> Array:
 
 
 def solve_arm(
-    shoulder: Array, wrist: Array, hand_axes: Array, *, upper_arm_m: float, forearm_m: float, elbow_out: Array
+    shoulder: Array,
+    wrist: Array,
+    hand_axes: Array,
+    *,
+    upper_arm_m: float,
+    forearm_m: float,
+    elbow_out: Array,
+    step_s: float = 0.04,
 ) -> ArmPose:
     """The elbow for every frame.
 
     shoulder, wrist: (T, 3). hand_axes: (T, 3, 3), columns thumb side, fingers, palm. elbow_out: (T,) 0 lets the elbow
-    hang, 1 lifts it sideways to the height of the shoulder. A wrist out of reach is pulled in along the line
+    hang, 1 lifts it sideways to the height of the shoulder. step_s: time between frames. A wrist out of reach is pulled in along the line
     to the shoulder; `stretch` says by how much it was too far.
     """
     length = upper_arm_m + forearm_m
@@ -82,7 +90,7 @@ def solve_arm(
         return centre[:, None] + radius[:, None, None] * ring
 
     grid = np.broadcast_to(SWIVELS_RAD, (len(wrist), len(SWIVELS_RAD)))
-    swivel = _least_cost_path(_cost(elbow_at(grid), shoulder, wrist, hand_axes, grid))
+    swivel = _least_cost_path(_cost(elbow_at(grid), shoulder, wrist, hand_axes, grid), step_s)
     elbow = elbow_at(swivel[:, None])
     flexion, deviation, roll = wrist_angles(elbow, shoulder, wrist, hand_axes)
     return ArmPose(
@@ -125,9 +133,10 @@ def _cost(elbow: Array, shoulder: Array, wrist: Array, hand_axes: Array, swivel:
     return cost + 60 * above_shoulder + inside_trunk
 
 
-def _least_cost_path(cost: Array) -> Array:
+def _least_cost_path(cost: Array, step_s: float) -> Array:
     """(T,) swivel angles: the cheapest path through the (T, S) grid where turning costs too (Viterbi), smoothed."""
-    turning = 30.0 * (SWIVELS_RAD[:, None] - SWIVELS_RAD[None]) ** 2
+    # The price of turning is that of a speed, so that the path does not depend on the frame rate.
+    turning = 30.0 * (0.04 / step_s) ** 2 * (SWIVELS_RAD[:, None] - SWIVELS_RAD[None]) ** 2
     total = cost[0]
     back = np.zeros(cost.shape, dtype=int)
     for frame in range(1, len(cost)):
@@ -138,7 +147,7 @@ def _least_cost_path(cost: Array) -> Array:
     path[-1] = int(total.argmin())
     for frame in range(len(cost) - 1, 0, -1):
         path[frame - 1] = back[frame, path[frame]]
-    return gaussian_filter1d(SWIVELS_RAD[path], 2.0, mode="nearest")
+    return gaussian_filter1d(SWIVELS_RAD[path], SWIVEL_SMOOTHING_S / step_s, mode="nearest")
 
 
 def _unit(vector: Array) -> Array:

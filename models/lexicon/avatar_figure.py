@@ -18,7 +18,7 @@ from pose_format import Pose
 from models.errors import PoseError
 from models.lexicon.avatar_canvas import Array
 from models.lexicon.avatar_hand import palm_length
-from models.lexicon.avatar_neutral import neutral_face
+from models.lexicon.face import neutral_face
 from models.pose import landmarks
 
 SIDES = ("left", "right")
@@ -89,7 +89,7 @@ def figure(pose: Pose, width: int, height: int) -> Figure:
     return Figure(
         body=body,
         body_seen=body_seen,
-        face=_face_track(face, face_seen, body) if face_seen.any() else neutral_face(body, head),
+        face=_face_track(face, face_seen, body) if face_seen.any() else _neutral_track(body, head),
         hands=hands,
         palms=palms,
         shoulders=shoulders,
@@ -116,6 +116,22 @@ def _face_track(face: Array, seen: NDArray[np.bool_], body: Array) -> Array:
         local = (track[frame, :, :2] - before.mean(axis=0)) @ np.array([1, 1j]) * factor
         track[frame, :, :2] = np.stack([local.real, local.imag], axis=1) + after.mean(axis=0)
     return track
+
+
+def _neutral_track(body: Array, head: float) -> Array:
+    """(T, 468, 3) faces at rest where the body's ears and nose are, for a clip that shows no face at all."""
+    mesh = neutral_face()
+    mesh = (mesh - mesh[[234, 454]].mean(axis=0)) * (head / float(np.linalg.norm(mesh[10] - mesh[152])))
+    left, right = body[:, 7], body[:, 8]
+    across = (left - right) * np.array([1, 1, 0.25], np.float32)  # the body's ear depths are guesses
+    across = across / (np.linalg.norm(across, axis=-1, keepdims=True) + 1e-6)
+    upright = np.stack([across[:, 1], -across[:, 0], np.zeros(len(body), np.float32)], axis=-1)
+    upright = upright / (np.linalg.norm(upright, axis=-1, keepdims=True) + 1e-6)
+    centre = (left + right) / 2
+    # The nose says how high the face sits more surely than the ears do.
+    centre[:, 1] += np.clip(body[:, 0, 1] - centre[:, 1] + mesh[1, 1], -0.2 * head, 0.2 * head)
+    axes = np.stack([across, upright, np.cross(upright, across)], axis=1)
+    return np.asarray(centre[:, None] + mesh @ axes, np.float32)
 
 
 def _nearest(seen: NDArray[np.bool_]) -> NDArray[np.int64]:

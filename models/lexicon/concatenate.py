@@ -32,8 +32,8 @@ from models.pose.span import signing_span
 
 MAX_CLIPS = 400
 SMOOTHED_FRAMES = 2
-_WINDOW, _ORDER = 5, 2
-"""Savitzky-Golay: a parabola through five frames leaves movements of signing speed as wide as they were."""
+_WINDOW, _ORDER = 7, 3
+"""Savitzky-Golay: a cubic through seven frames leaves movements of signing speed as wide as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)

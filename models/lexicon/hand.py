@@ -66,15 +66,16 @@ def _finger_points(finger: int, angles: Array) -> Array:
     along = np.stack([np.sin(abduction), np.cos(abduction), np.zeros_like(abduction)], axis=1)
     # Bent fingers point at the base of the thumb, not straight back: the plane leans a little to the thumb's side.
     lean = np.array([-0.02, 0.03, 0.10, 0.18])[finger]
-    palmar = np.array([lean, 0.0, np.sqrt(1 - lean**2)])
-    directions = np.cos(bend)[..., None] * along[:, None] + np.sin(bend)[..., None] * palmar
+    across = np.stack([np.cos(abduction), -np.sin(abduction), np.zeros_like(abduction)], axis=1)
+    palmar = lean * across + np.sqrt(1 - lean**2) * np.array([0.0, 0.0, 1.0])
+    directions = np.cos(bend)[..., None] * along[:, None] + np.sin(bend)[..., None] * palmar[:, None]
     steps = directions * PHALANGES_M[finger][:, None]
     start = np.broadcast_to(MCP_M[finger], (len(angles), 1, 3))
     return np.concatenate([start, MCP_M[finger] + np.cumsum(steps, axis=1)], axis=1)
 
 
 def _thumb_points(angles: Array) -> Array:
-    """(T, 5) thumb angles to (T, 4, 3): two aim the metacarpal, the rest bends in a plane that the axial angle turns."""
+    """(T, 5) thumb angles to (T, 4, 3): two aim the metacarpal, the axial one turns the plane the rest bends in."""
     radial, palmar, axial, mcp, ip = angles.T
     zero = np.zeros_like(radial)
     along = np.stack([np.cos(palmar) * np.sin(radial), np.cos(palmar) * np.cos(radial), np.sin(palmar)], axis=1)

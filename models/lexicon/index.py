@@ -60,7 +60,7 @@ def open_lexicon(folder: str | os.PathLike[str]) -> Lexicon:
         if not line.strip(" ,"):
             continue
         try:
-            entry = replace(_parse(columns, line), lines=(number,))
+            entry = _parse(columns, line, number)
             _locate(root, entry.path, inside)
             key = (entry.path, entry.start_ms, entry.end_ms, entry.spoken_language, entry.signed_language, entry.gloss)
             found[key] = _merged(found[key], entry) if key in found else entry
@@ -132,8 +132,8 @@ def canonical(pose: Pose) -> Pose:
     return pose if names == wanted else pose.get_components(wanted)
 
 
-def _parse(columns: list[str], line: str) -> Entry:
-    """One line as an entry. Raises ValueError with what is wrong."""
+def _parse(columns: list[str], line: str, number: int) -> Entry:
+    """The line with this number as an entry. Raises ValueError with what is wrong."""
     cells = split_line(line)
     if any(cell.strip() for cell in cells[len(columns) :]):
         raise ValueError(f"{len(cells)} values for {len(columns)} columns; put text with commas in quotation marks")
@@ -164,6 +164,7 @@ def _parse(columns: list[str], line: str) -> Entry:
         # Equal to the whole part is how indexes say that nothing is known of the sign itself.
         segment_ms=(segment[0], segment[1]) if len(segment) == 2 and segment != [start, end] else None,
         priority=priority,
+        lines=(number,),
     )
 
 

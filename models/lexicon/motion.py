@@ -166,6 +166,8 @@ def _place(spot: Spot, other: HandTrack | None, style: SignerStyle) -> tuple[Arr
     """Position and normal of a place on this signer's body, own space, each (T, 3)."""
     body, place = style.body, spot.place
     at, normal = np.array(place.at), np.array(place.normal)[None]
+    if place.on == "body":
+        return at[None], normal
     if place.on == "head":
         return (body.face_centre + body.head_scale * at)[None], normal
     if place.on == "torso":

@@ -95,10 +95,11 @@ def perform(
 
 
 def build_skeleton(timeline: Timeline, entries: Sequence[SignEntry], times_s: Array, style: SignerStyle) -> Skeleton:
-    """The signer in 3-D at the times (T,)."""
+    """The signer in 3-D at the times (T,), evenly spaced, at least two."""
     tracks = timeline.sample(times_s, style)
-    sway = _sway(len(times_s), times_s, style)
-    arms = tuple(_arm(track, style) for track in tracks)
+    step_s = float(times_s[1] - times_s[0])
+    sway = _sway(len(times_s), step_s, style)
+    arms = tuple(_arm(track, style, step_s) for track in tracks)
     hands = tuple(_hand(track, arm, style) for track, arm in zip(tracks, arms, strict=True))
     motion = face_motion(times_s, timeline.spans(entries), style)
     axes = head_axes(motion)
@@ -117,7 +118,7 @@ def build_skeleton(timeline: Timeline, entries: Sequence[SignEntry], times_s: Ar
     )
 
 
-def _arm(track: HandTrack, style: SignerStyle) -> ArmPose:
+def _arm(track: HandTrack, style: SignerStyle, step_s: float) -> ArmPose:
     body = style.body
     return solve_arm(
         shoulder_girdle(body.shoulder, track.wrist, body.arm_length_m),
@@ -126,6 +127,7 @@ def _arm(track: HandTrack, style: SignerStyle) -> ArmPose:
         upper_arm_m=body.upper_arm_m,
         forearm_m=body.forearm_m,
         elbow_out=track.elbow,
+        step_s=step_s,
     )
 
 
@@ -163,10 +165,9 @@ def _body_points(
     return points
 
 
-def _sway(count: int, times_s: Array, style: SignerStyle) -> Array:
+def _sway(count: int, step_s: float, style: SignerStyle) -> Array:
     """(T, 1, 3) a standing body is never quite still: slow millimetres, drawn from the style's seed."""
     rng = np.random.default_rng([style.seed, 2])
-    step_s = float(times_s[1] - times_s[0]) if count > 1 else 0.04
     padding = round(3 / step_s)
     noise = gaussian_filter1d(rng.normal(0, 1, (count + 2 * padding, 3)), 0.8 / step_s, axis=0)[
         padding : padding + count

@@ -51,8 +51,8 @@ class Handshape:
 class Place:
     """A named location on the reference body, in metres, and the direction that points away from the skin.
 
-    on: "head" (relative to the face's centre), "torso" and "space" (body axes), or "other" (a part of the other
-    hand or arm: then `at` is unused).
+    on: "head" (relative to the face's centre), "torso" and "space" (body axes), "body" (this signer's own metres), or
+    "other" (a part of the other hand or arm: then `at` is unused).
     """
 
     name: str

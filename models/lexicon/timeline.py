@@ -28,11 +28,11 @@ RELAXED = Handshape(
         np.radians([4, 25, 30, 15, 1, 30, 34, 18, -2, 34, 36, 18, -6, 38, 36, 18, 30, 20, 15, 15, 15]).tolist()
     ),
 )
-# Where a resting wrist is, in own space, with palm and fingers.
+# Where a resting wrist is, in arm lengths from the shoulder, with palm and fingers.
 RESTS: dict[str, tuple[Vector, Vector, Vector]] = {
-    "lap": ((-0.09, -0.15, 0.20), (0.35, -0.94, 0.0), (0.35, -0.1, 0.93)),
-    "sides": ((-0.22, -0.055, 0.03), (0.95, 0.0, -0.2), (0.05, -1.0, 0.15)),
-    "waist": ((-0.10, 0.05, 0.20), (0.2, -0.3, -0.93), (0.93, -0.25, 0.1)),
+    "lap": ((0.12, -0.90, 0.30), (0.35, -0.94, 0.0), (0.35, -0.1, 0.93)),
+    "sides": ((-0.11, -0.96, 0.04), (0.95, 0.0, -0.2), (0.05, -1.0, 0.15)),
+    "waist": ((0.11, -0.76, 0.38), (0.2, -0.3, -0.93), (0.93, -0.25, 0.1)),
 }
 
 
@@ -96,11 +96,12 @@ class Timeline:
 def build_timeline(entries: Sequence[SignEntry], style: SignerStyle) -> Timeline:
     """The timeline of a performance: rest, the signs with their transitions, rest."""
     rng = np.random.default_rng([style.seed, 1])
-    rest = _rest(style)
+    rest = _resting(style.hands_rest, style)
+    waiting = _resting("waist", style)  # where the weak hand waits when the next sign needs it
     phases = [_still(rest, rest, REST_S)]
     for index, entry in enumerate(entries):
         following = entries[index + 1] if index + 1 < len(entries) else None
-        idle = rest if following is None or following.hands == ONE else _half_raised(rest)
+        idle = rest if following is None or following.hands == ONE else waiting
         sign = _sign(entry, idle, style, rng, index)
         phases.append(_transition(phases[-1], sign[0], style))
         phases += sign
@@ -230,18 +231,13 @@ def _still(strong: HandPlan, weak: HandPlan, duration_s: float, sign: int | None
     return Phase(duration_s=duration_s, strong=Leg(start=strong, end=strong), weak=Leg(start=weak, end=weak), sign=sign)
 
 
-def _rest(style: SignerStyle) -> HandPlan:
-    wrist, palm, fingers = RESTS[style.hands_rest]
-    place = Place(name=f"rest ({style.hands_rest})", on="space", at=wrist)
+def _resting(name: str, style: SignerStyle) -> HandPlan:
+    """A relaxed hand at one of the resting places."""
+    offset, palm, fingers = RESTS[name]
+    wrist = style.body.shoulder + np.array(offset) * style.body.arm_length_m
+    place = Place(name=name, on="body", at=(float(wrist[0]), float(wrist[1]), float(wrist[2])))
     spot = Spot(place=place, touch="wrist", gap_m=0.0)
     return HandPlan(joints=np.array(RELAXED.joints), rotation=_rotation(palm, fingers), spot=spot)
-
-
-def _half_raised(rest: HandPlan) -> HandPlan:
-    """Where the weak hand waits when the next sign needs it."""
-    wrist, palm, fingers = RESTS["waist"]
-    spot = replace(rest.spot, place=Place(name="waiting", on="space", at=wrist))
-    return replace(rest, spot=spot, rotation=_rotation(palm, fingers))
 
 
 def _plan(posture: Posture) -> HandPlan:

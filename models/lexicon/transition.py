@@ -24,6 +24,10 @@ FIRST_SIGHT = 0.05
 """Confidence a hand that fades in begins with, as a share of its own."""
 LEAST_RUN = 0.5
 """Shoulder widths: at the speed it joins with, a wrist could go this much farther than its way; faster is a glitch."""
+LEAST_TURN = 0.6
+"""Radians: the same for the palm's turn."""
+MOST_JERK = 800.0
+"""Shoulder widths / s³: a transition takes at least as long as keeps wrists and fingers below it."""
 _SPEED_FRAMES = 4
 _BONES = tuple((0 if k % 4 == 1 else k - 1, k) for k in range(1, 21))
 """Parent and child landmark of the hand's 20 bones, parents first."""
@@ -36,7 +40,7 @@ def transition(before: Motion, after: Motion, layout: Layout, *, fps: float, siz
     shows moves with the forearm from or to the other end, and its confidence rises or falls.
     """
     start, end = _Edge(before, layout, last=True), _Edge(after, layout, last=False)
-    seconds = duration_s(start, end, layout, size) / tempo
+    seconds = duration_s(start, end, layout, fps=fps, size=size) / tempo
     count = max(2, round(seconds * fps) - 1)
     phase = np.arange(1, count + 1) / (count + 1)
     progress = minimum_jerk(phase)[:, None]
@@ -51,27 +55,51 @@ def transition(before: Motion, after: Motion, layout: Layout, *, fps: float, siz
     for arm in layout.body_arms:
         _move_arm(frames, start, end, arm, phase, steps, fps, limit)
         if arm.hand is not None:
-            _move_hand(frames, start, end, arm, progress[:, 0])
+            _move_hand(frames, start, end, arm, phase, steps * fps)
     return frames
 
 
-def duration_s(start: _Edge, end: _Edge, layout: Layout, size: int) -> float:
+def duration_s(start: _Edge, end: _Edge, layout: Layout, *, fps: float, size: int) -> float:
     """Seconds a transition takes: longer the further a wrist travels, the palm turns and the fingers bend.
 
-    The same times as between written signs (`motion.leg_duration_s`), in metres of a body of average shoulders.
+    The same times as between written signs (`motion.leg_duration_s`), in metres of a body of average shoulders,
+    and longer where wrist or fingers would jerk: joined with the speed of the signs, or carried far by the palm's turn.
     """
-    metres = 2 * Body().shoulder_half_width_m / (SHOULDER_FRACTION * size)
+    shoulders = SHOULDER_FRACTION * size
     needs = []
     for arm in layout.body_arms:
         times = [SHORTEST_S]
-        if start.sure[arm.wrist] > 0 and end.sure[arm.wrist] > 0:
-            travel = np.linalg.norm((end.points - start.points)[arm.wrist, :2])
-            times.append(0.10 + 0.58 * float(travel * metres) ** 0.5)
+        wrist = start.sure[arm.wrist] > 0 and end.sure[arm.wrist] > 0
+        if wrist:
+            travel = float(np.linalg.norm((end.points - start.points)[arm.wrist, :2])) / shoulders
+            times.append(0.10 + 0.58 * (2 * Body().shoulder_half_width_m * travel) ** 0.5)
         if arm.hand is not None and start.sees(arm.hand) and end.sees(arm.hand):
             turn, bend = handshape_change(start.points[arm.hand], end.points[arm.hand])
             times += [0.18 + 0.10 * turn] * (turn > 0.1) + [0.17 + 0.05 * bend] * (bend > 0.1)
         needs.append(max(times))
-    return float(np.clip(max(max(needs) * WEAK_SHARE, min(needs)), SHORTEST_S, LONGEST_S))
+    seconds = max(max(needs) * WEAK_SHARE, min(needs))
+    while seconds < LONGEST_S and _peak_jerk(start, end, layout, seconds, fps) > MOST_JERK * shoulders:
+        seconds += 0.02
+    return float(np.clip(seconds, SHORTEST_S, LONGEST_S))
+
+
+def _peak_jerk(start: _Edge, end: _Edge, layout: Layout, seconds: float, fps: float) -> float:
+    """The largest third derivative of the quintics (`quintic`) of wrists and hands, in pixels / s³."""
+    phase = np.linspace(0, 1, 5)[:, None, None]
+    largest = 0.0
+    for arm in layout.body_arms:
+        index = [arm.wrist, *(range(arm.hand.start, arm.hand.stop) if arm.hand else ())]
+        known = (start.sure[index] > 0) & (end.sure[index] > 0)
+        way = (end.points - start.points)[index][known]
+        leave, arrive = (edge.per_frame[arm.wrist] * fps * seconds for edge in (start, end))
+        jerk = (
+            way * (60 - 360 * phase + 360 * phase**2)
+            + leave * (-36 + 192 * phase - 180 * phase**2)
+            + arrive * (-24 + 168 * phase - 180 * phase**2)
+        )
+        if known.any():
+            largest = max(largest, float(np.linalg.norm(jerk[..., :2], axis=-1).max()) / seconds**3)
+    return largest
 
 
 def handshape_change(start: Array, end: Array) -> tuple[float, float]:
@@ -107,7 +135,8 @@ class _Edge:
         # The slope of the straight line through the frames at the edge: one difference would be mostly tremble.
         slope = np.einsum("t,tkc->kc", times, motion.points[window]) / max(float((times**2).sum()), 1.0)
         self.per_frame = np.where(known[:, None], slope, 0.0)
-        self.layout = layout
+        self.turns = {arm.hand.start: _palm_turn(motion.points[window, arm.hand])
+                      for arm in layout.body_arms if arm.hand and known[arm.hand].all()}  # fmt: skip
 
     def sees(self, part: slice) -> bool:
         """Whether all landmarks of a part are there."""
@@ -165,9 +194,12 @@ def elbow_of(shoulder: Array, wrist: Array, hint: Array, upper: Array, fore: Arr
     return shoulder + line * along[:, None] + side * off[:, None]
 
 
-def _move_hand(frames: Motion, start: _Edge, end: _Edge, arm: Arm, progress: Array) -> None:
-    """Write one hand's landmarks into `frames`: carried by the arm's wrist, turned and reshaped bone by bone."""
-    part = arm.hand or slice(0)
+def _move_hand(frames: Motion, start: _Edge, end: _Edge, arm: Arm, phase: Array, steps: float) -> None:
+    """Write one hand's landmarks into `frames`: carried by the arm's wrist, turned and reshaped bone by bone.
+
+    steps: length of the transition in frames.
+    """
+    part, progress = arm.hand or slice(0), minimum_jerk(phase)
     shown = [start.sees(part), end.sees(part)]
     if not any(shown):
         return
@@ -181,7 +213,9 @@ def _move_hand(frames: Motion, start: _Edge, end: _Edge, arm: Arm, progress: Arr
         hands = (start.points[part], carried) if shown[0] else (carried, end.points[part])
         share = np.maximum(FIRST_SIGHT, 1 - progress if shown[0] else progress)
         sure = seen.sure[part] * share[:, None]
-    shape = blend_hands(hands[0], hands[1], progress)
+    still = np.zeros(3)
+    turns = [edge.turns.get(part.start, still) * steps if all(shown) else still for edge in (start, end)]
+    shape = blend_hands(hands[0], hands[1], phase, *turns)
     tied = start.sure[arm.wrist] > 0 and end.sure[arm.wrist] > 0
     if tied:
         offsets = [hand[0] - edge.points[arm.wrist] for hand, edge in zip(hands, (start, end), strict=True)]
@@ -194,21 +228,39 @@ def _move_hand(frames: Motion, start: _Edge, end: _Edge, arm: Arm, progress: Arr
     frames.sure[:, part] = sure
 
 
-def blend_hands(start: Array, end: Array, progress: Array) -> Array:
+def blend_hands(
+    start: Array, end: Array, phase: Array, leave: Array | None = None, arrive: Array | None = None
+) -> Array:
     """(N, 21, 3) hands about their wrist between two hands (21, 3): palm by the shortest rotation, each bone's
-    direction in the palm by the shortest arc, each bone's length between its two lengths."""
+    direction in the palm by the shortest arc, each bone's length between its two lengths.
+
+    leave, arrive: how far (rotation vectors in the palm, radians per whole transition) the palm turns at the ends.
+    """
     axes = [palm_axes(hand) for hand in (start, end)]
     turn = (axes[0].inv() * axes[1]).as_rotvec()
-    palm = axes[0] * Rotation.from_rotvec(turn * progress[:, None])
+    most = float(np.linalg.norm(turn)) + LEAST_TURN
+    still = np.zeros(3)
+    ways = [_limited(still if way is None else way, most) for way in (leave, arrive)]
+    # A rotation that changes its axis on the way does not add up exactly; for less than half a turn it is close.
+    palm = axes[0] * Rotation.from_rotvec(quintic(still, turn, ways[0], ways[1], phase))
+    progress = minimum_jerk(phase)
     bones = [frame.inv().apply(_bones(hand)) for frame, hand in zip(axes, (start, end), strict=True)]
     lengths = [np.linalg.norm(bone, axis=1) for bone in bones]
     length = lengths[0] + (lengths[1] - lengths[0]) * progress[:, None]
     direction = _arc(_directions(bones[0]), _directions(bones[1]), progress)
     steps = np.einsum("nij,nkj->nki", palm.as_matrix(), direction * length[..., None])
-    hand = np.zeros((len(progress), 21, 3))
+    hand = np.zeros((len(phase), 21, 3))
     for (parent, child), step in zip(_BONES, steps.swapaxes(0, 1), strict=True):
         hand[:, child] = hand[:, parent] + step
     return hand
+
+
+def _palm_turn(hands: Array) -> Array:
+    """(3,) how the palm turns per frame over the hands (T, 21, 3), in its own axes."""
+    if len(hands) < 2:
+        return np.zeros(3)
+    turn = palm_axes(hands[0]).inv() * palm_axes(hands[-1])
+    return np.asarray(turn.as_rotvec() / (len(hands) - 1))
 
 
 def _carried(seen: _Edge, blind: _Edge, arm: Arm) -> Array | None:
