@@ -4,11 +4,14 @@
     python benchmarks/concatenate.py --lexicon DIR    # a folder of .pose files
     STUDIO_REAL_DATA=DIR python benchmarks/concatenate.py --real
 
-Per join: the peak jerk (third derivative) of wrists and fingertips from three frames before to three frames after
-the transition, in shoulder widths / s³. Per sign: how far the hands of its own frames ended up from where they were
-recorded (largest and mean, in % of the shoulder width), both sides scaled and shifted to the same shoulders; the two
-frames next to a join, which we do smooth, are left out on both sides. The peer runs as it comes (signs
-sped up to 0.8 s) and without speeding up; its frames can only be compared without.
+Two tables. In the first both tools get the signs without their way from and to rest, so that they join the same frames
+(signs are not sped up). In the second both get whole clips and do what they do by default.
+
+Per join: the peak jerk (third derivative) of hand wrists and fingertips from three frames before to three frames
+after the transition, in shoulder widths / s³; a hand that is not shown has none. Per sign: how far the hands of its own
+frames ended up from where they were recorded (mean and largest, in % of the shoulder width), both sides scaled and
+shifted to the same shoulders; the two frames next to a join, which we do smooth, are left out on both sides.
+No hand: the share of frames between the first and the last sign that show no hand.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from pose_format import Pose
 from models.lexicon.concatenate import SMOOTHED_FRAMES, Clip, JoinOptions, concatenate
 from models.lexicon.embedded import embedded_lexicon
 from models.lexicon.placing import arrays, layout_of, resample
+from models.lexicon.stroke import fluent_span
 from models.pose.files import read_pose
+from models.pose.span import signing_span
 
 GLOSSES = ("HELLO", "MY", "NAME", "WHAT", "MOTHER", "EAT", "APPLE", "THANK-YOU", "YOU", "WHERE", "FRIEND", "COFFEE")
 TIPS = (0, 4, 8, 12, 16, 20)
@@ -55,23 +60,36 @@ def main() -> None:
     clips, name = load(folder)
     clips = {gloss: resample(clip, args.fps) for gloss, clip in clips.items()}
     glosses, clips = list(clips), list(clips.values())
-    rows = {
-        "sign studio": ours(clips, fluent=True),
-        "sign studio, fluent=False": ours(clips, fluent=False),
-        "spoken-to-signed, own speed": peer(clips, None),
-        "spoken-to-signed, as it comes": peer(clips, 0.8),
-    }
-    jerks = {name: join_jerks(row) for name, row in rows.items()}
-    reference = float(np.mean(jerks["spoken-to-signed, own speed"]))
-    print(f"{len(clips)} signs of {name}, {args.fps:g} fps: {' '.join(glosses)}\n")
-    print(f"{'':32}{'peak jerk at joins':>22}{'ratio':>8}{'own frames moved':>22}{'length':>9}")
-    print(f"{'':32}{'mean':>11}{'largest':>11}{'':>8}{'mean':>11}{'largest':>11}{'s':>9}")
-    for title, row in rows.items():
-        jerk = jerks[title]
-        moved = None if title.endswith("comes") else displacement(row, clips)
-        shown = "".join(f"{100 * value:10.2f}%" for value in moved) if moved else f"{'-':>11}{'-':>11}"
-        seconds = len(row.pose.body.data) / args.fps
-        print(f"{title:32}{jerk.mean():11.0f}{jerk.max():11.0f}{jerk.mean() / reference:8.2f}{shown}{seconds:9.1f}")
+    cut = [sign_only(clip) for clip in clips]
+    print(f"{len(clips)} signs of {name}, {args.fps:g} fps: {' '.join(glosses)}")
+    same = JoinOptions(fluent=False, trim=False)
+    print_table("The same frames", {"sign studio": ours(cut, same), "spoken-to-signed": peer(cut, None)}, cut)
+    whole = {"sign studio": ours(clips, JoinOptions()), "spoken-to-signed": peer(clips, 0.8)}
+    print_table("Whole clips, each tool as it comes", whole, None)
+
+
+def print_table(title: str, rows: dict[str, Sequence], clips: list[Pose] | None) -> None:
+    """One line per tool; `clips` where its frames can be compared with them."""
+    print(f"\n{title:36}{'peak jerk at joins':>20}{'ratio':>7}{'own frames moved':>20}{'no hand':>9}{'length':>9}")
+    print(f"{'':36}{'mean':>10}{'largest':>10}{'':>7}{'mean':>10}{'largest':>10}{'':>9}{'s':>9}")
+    reference = float(join_jerks(rows["spoken-to-signed"]).mean())
+    for name, row in rows.items():
+        jerk = join_jerks(row)
+        shown = f"{'-':>10}{'-':>10}"
+        if clips is not None:
+            shown = "".join(f"{100 * value:9.2f}%" for value in displacement(row, clips))
+        _, known = hands(row.pose, range(row.spans[0][0], row.spans[-1][1]))
+        seconds = len(row.pose.body.data) / row.pose.body.fps
+        print(
+            f"{name:36}{jerk.mean():10.0f}{jerk.max():10.0f}{jerk.mean() / reference:7.2f}{shown}"
+            f"{100 * (1 - known.any(axis=1).mean()):8.1f}%{seconds:9.1f}"
+        )
+
+
+def sign_only(clip: Pose) -> Pose:
+    """The clip without the way from and to rest."""
+    start, end = fluent_span(clip, *signing_span(clip))
+    return Pose(clip.header, clip.body[start:end])
 
 
 def load(folder: Path | None) -> tuple[dict[str, Pose], str]:
@@ -82,12 +100,12 @@ def load(folder: Path | None) -> tuple[dict[str, Pose], str]:
     return {path.stem.upper(): read_pose(path) for path in sorted(folder.rglob("*.pose"))[:12]}, folder.name
 
 
-def ours(clips: list[Pose], *, fluent: bool) -> Sequence:
-    joined = concatenate([Clip(pose=clip) for clip in clips], JoinOptions(fluent=fluent))
+def ours(clips: list[Pose], options: JoinOptions) -> Sequence:
+    """Our join, and where its signs are."""
+    joined = concatenate([Clip(pose=clip) for clip in clips], options)
     fps = joined.pose.body.fps
     spans = [(round(s.start_ms * fps / 1000), round(s.end_ms * fps / 1000)) for s in joined.segments]
-    return Sequence(pose=joined.pose, spans=spans, first=[best_start(clip, joined.pose, s)
-                                                          for clip, s in zip(clips, spans, strict=True)])  # fmt: skip
+    return Sequence(pose=joined.pose, spans=spans, first=starts(clips, joined.pose, spans))
 
 
 def peer(clips: list[Pose], max_sign_seconds: float | None) -> Sequence:
@@ -110,15 +128,16 @@ def peer(clips: list[Pose], max_sign_seconds: float | None) -> Sequence:
         cut = (len(part.body.data), 0)
         if index < last:
             cut = find_best_connection_point(part, trimmed[index + 1])
-            part.body, trimmed[index].body = part.body[: cut[0]], part.body[: cut[0]]
         length = cut[0] - start
         spans.append((now, now + length))
         now, start = now + length + padding, cut[1]
-        if index < last:
-            trimmed[index + 1].body = trimmed[index + 1].body
     assert now - padding == len(pose.body.data), "the peer cut elsewhere than this script thinks"
-    return Sequence(pose=pose, spans=spans, first=[best_start(clip, pose, s)
-                                                   for clip, s in zip(clips, spans, strict=True)])  # fmt: skip
+    return Sequence(pose=pose, spans=spans, first=starts(clips, pose, spans))
+
+
+def starts(clips: list[Pose], joined: Pose, spans: list[tuple[int, int]]) -> list[int]:
+    """The source frame of each sign's first frame."""
+    return [best_start(clip, joined, span) for clip, span in zip(clips, spans, strict=True)]
 
 
 def join_jerks(row: Sequence) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Extracting poses: this project against pose-format's own commands, on the same clips, in one run.
 
-    python benchmarks/pose.py [CLIP ...] [--workers N] [--repeats R]
+    python benchmarks/pose.py [CLIP ...] [--workers N] [--repeats R] [--landmarks-only]
 
-Table 1, whole commands: every contestant is a process of its own, started on the same files; the time includes starting Python and loading
-the models. CPU time and memory are those of the whole process tree. The landmarks of every contestant are compared
-with those of `video_to_pose` in a fresh process for each clip.
+Table 1, whole commands: every contestant is a process of its own, started on the same files; the time includes
+starting Python and loading the models. CPU time and memory are those of the whole process tree. The landmarks of
+every contestant are compared with those of `video_to_pose` in a fresh process for each clip.
 Table 2, landmarks only: frames in memory, models loaded, taking turns clip by clip in one process; one core's worth of
 CPU time per frame is what decides how fast a big folder goes, however many cores there are.
 """

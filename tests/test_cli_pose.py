@@ -128,6 +128,13 @@ def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, sample: P
     assert len(list((tmp_path / "frames").glob("*_keypoints.json"))) == probe(sample).num_frames
 
 
+def test_sources_says_what_is_ready_and_what_the_others_need(tmp_path: Path) -> None:
+    result = run("pose", "sources", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "MediaPipe Holistic: ready (model complexity 1" in result.stdout
+    assert "body_pose_model.pth" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -138,6 +145,7 @@ def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, sample: P
         (["pose", "quality", "SAMPLE.pose"], "there is no such file"),
         (["pose", "export", "SAMPLE"], "Say what to write"),
         (["pose", "preview", "SAMPLE", "-o", "x.mp4", "--mode", "mosaic"], "mosaic"),
+        (["pose", "detect", "SAMPLE", "-o", "x.json"], "body_pose_model.pth"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(words: list[str], said: str, sample: Path, tmp_path: Path) -> None:

@@ -14,8 +14,11 @@ BONES = [(1, 2), (2, 3), (3, 4), *((b + i, b + i + 1) for b in (5, 9, 13, 17) fo
 FACING = np.eye(3)[None]  # fingers up, palm forward
 
 
+HANDSHAPES = load_phonology().handshapes
+
+
 def shape(name: str) -> np.ndarray:
-    joints = load_phonology().handshapes[name].joints
+    joints = HANDSHAPES[name].joints
     return hand.hand_points(np.array(joints)[None])[0]
 
 
@@ -52,7 +55,7 @@ def test_bones_of_the_hand_keep_their_length_in_any_posture():
 
 def test_handshapes_stay_within_the_limits_of_the_joints():
     low, high = hand.joint_limits()
-    for handshape in load_phonology().handshapes.values():
+    for handshape in HANDSHAPES.values():
         joints = np.array(handshape.joints)
         broken = np.flatnonzero((joints < low - 1e-6) | (joints > high + 1e-6))
         assert not len(broken), f"{handshape.name}: {[hand.joint_name(int(index)) for index in broken]}"

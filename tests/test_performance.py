@@ -244,7 +244,11 @@ def test_a_character_without_a_letter_is_refused(lexicon):
 def test_the_frame_rate_changes_the_samples_not_the_performance(sentence):
     slow, fast = perform(sentence, EXACT, fps=25), perform(sentence, EXACT, fps=50)
     assert slow.segments == fast.segments
-    assert np.allclose(slow.pose.body.data[20], fast.pose.body.data[40], atol=1.5)
+    count = min(len(slow.pose.body.data), len(fast.pose.body.data) // 2)
+    one, other = (component(pose, BODY)[0][..., :2] for pose in (slow.pose, fast.pose))
+    gaps = np.abs(one[:count] - other[::2][:count]).max(axis=-1)
+    assert gaps[:, [0, 15, 16, 19, 20]].max() < 0.01
+    assert gaps[:, 13:15].max() < 12 and np.median(gaps[:, 13:15]) < 0.1  # elbows are found on a grid
 
 
 def test_a_wide_frame_keeps_the_signer_in_the_middle(lexicon):

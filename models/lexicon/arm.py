@@ -67,8 +67,8 @@ def solve_arm(
     """The elbow for every frame.
 
     shoulder, wrist: (T, 3). hand_axes: (T, 3, 3), columns thumb side, fingers, palm. elbow_out: (T,) 0 lets the elbow
-    hang, 1 lifts it sideways to the height of the shoulder. step_s: time between frames. A wrist out of reach is pulled in along the line
-    to the shoulder; `stretch` says by how much it was too far.
+    hang, 1 lifts it sideways to the height of the shoulder. step_s: time between frames. A wrist out of reach is
+    pulled in along the line to the shoulder; `stretch` says by how much it was too far.
     """
     length = upper_arm_m + forearm_m
     line = wrist - shoulder

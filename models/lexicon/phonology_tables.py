@@ -18,6 +18,9 @@ from models.errors import LexiconError
 from models.lexicon import hand
 from models.lexicon.phonology import DIRECTIONS, Handshape, Place, Vector
 
+# The safe loader in C where PyYAML has it: ten times faster.
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
@@ -127,7 +130,7 @@ def load_places(path: Path) -> dict[str, Place]:
 def read_mapping(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping, with its keys as text. Raises LexiconError for anything else."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LexiconError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(loaded, dict):

@@ -15,8 +15,9 @@ controlnet-aux is imported late: it imports all its detectors, which takes secon
 from __future__ import annotations
 
 import importlib.util
+import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,8 @@ from numpy.typing import NDArray
 
 from models.errors import WeightsError
 from models.pose.openpose import NUM_BODY, NUM_FACE, NUM_HAND, Keypoints, OpenPosePose, fill_pupils
+from models.progress import Meter, Progress
+from models.video import VideoReader
 
 DetectorName = Literal["openpose", "dwpose"]
 
@@ -63,6 +66,23 @@ def available(weights_folder: Path) -> list[DetectorInfo]:
     """What each detector lacks on this machine, if anything. Looks for files and packages only, and loads neither."""
     lacks = {name: _lacking(name, weights_folder) for name in _FILES}
     return [DetectorInfo(name=name, ready=not lack, what_to_do=lack) for name, lack in lacks.items()]
+
+
+def detect_clip(
+    name: DetectorName,
+    path: str | os.PathLike[str],
+    weights_folder: Path,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[OpenPosePose]:
+    """`detect_frame` for every frame of a clip, in order. Raises WeightsError and VideoError."""
+    with VideoReader(path) as clip:
+        meter = Meter(clip.expected_frames, progress)
+        people = []
+        for image in clip:
+            people.append(detect_frame(name, image, weights_folder))
+            meter.count()
+        meter.finish()
+    return people
 
 
 def detect_frame(name: DetectorName, image: NDArray[np.uint8], weights_folder: Path) -> OpenPosePose:

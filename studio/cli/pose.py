@@ -25,6 +25,8 @@ Clips = Annotated[
     list[Path], typer.Argument(help="Videos, folders of videos, or quoted patterns such as 'clips/*.mp4'.")
 ]
 Poses = Annotated[list[Path], typer.Argument(help=".pose files, folders of them, or quoted patterns.")]
+Weights = Annotated[Path, typer.Option(help="Folder with the detector's weights.")]
+WEIGHTS = Path("weights/controlnet-aux")
 Start = Annotated[float, typer.Option(help="Where to start in the clip, milliseconds.")]
 End = Annotated[float | None, typer.Option(help="Where to end in the clip, milliseconds.")]
 Rate = Annotated[float | None, typer.Option(help="Frames per second of the pose; the clip's own unless set.")]
@@ -210,14 +212,33 @@ def export(
 
 
 @cli.command()
-def sources() -> None:
+def detect(
+    clip: Annotated[Path, typer.Argument(help="A video.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="OpenPose JSON of the clip to write.")],
+    source: Annotated[str, typer.Option(help="openpose or dwpose; see `sources`.")] = "openpose",
+    weights: Weights = WEIGHTS,
+) -> None:
+    """Keypoints by a detector of controlnet-aux instead of MediaPipe, where its weights are on this machine."""
+    from models.pose.detectors import detect_clip
+    from models.pose.openpose_json import write_clip
+    from models.video import probe
+
+    info = probe(clip)
+    with _Bar(f"Detecting with {source}", 1) as bar:
+        people = detect_clip(source, clip, weights, progress=bar.clip)
+    write_clip(out, people, info.width, info.height)
+    typer.echo(out)
+
+
+@cli.command()
+def sources(weights: Weights = WEIGHTS) -> None:
     """What can read poses on this machine, and what the others need."""
     from models.pose.detectors import available
     from models.pose.holistic import available_complexities
 
     levels = ", ".join(map(str, available_complexities()))
     typer.echo(f"MediaPipe Holistic: ready (model complexity {levels}); used by every command")
-    for detector in available():
+    for detector in available(weights):
         typer.echo(f"{detector.name}: {'ready' if detector.ready else detector.what_to_do}")
 
 
