@@ -8,7 +8,7 @@ PORT ?= 7860
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio test test-slow lint samples bench screenshots clean
+.PHONY: studio test test-slow lint samples thumbnails bench screenshots clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.installed
@@ -24,6 +24,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+thumbnails: $(VENV)/.installed
+	$(BIN)/signstudio lexicon thumbnails
 
 samples: $(VENV)/.installed
 	$(BIN)/signstudio samples

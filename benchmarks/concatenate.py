@@ -7,8 +7,8 @@
 Two tables. In the first both tools get the signs without their way from and to rest, so that they join the same frames
 (signs are not sped up). In the second both get whole clips and do what they do by default.
 
-Per join: the peak jerk (third derivative) of hand wrists and fingertips from three frames before to three frames
-after the transition, in shoulder widths / s³; a hand that is not shown has none. Per sign: how far the hands of its own
+Per join: the peak jerk (third difference over four frames) of hand wrists and fingertips wherever it touches a frame
+of the transition, in shoulder widths / s³; a hand that is not shown has none. Per sign: how far the hands of its own
 frames ended up from where they were recorded (mean and largest, in % of the shoulder width), both sides scaled and
 shifted to the same shoulders; the two frames next to a join, which we do smooth, are left out on both sides.
 No hand: the share of frames between the first and the last sign that show no hand.
@@ -36,7 +36,6 @@ from models.pose.span import signing_span
 
 GLOSSES = ("HELLO", "MY", "NAME", "WHAT", "MOTHER", "EAT", "APPLE", "THANK-YOU", "YOU", "WHERE", "FRIEND", "COFFEE")
 TIPS = (0, 4, 8, 12, 16, 20)
-REACH = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +146,7 @@ def join_jerks(row: Sequence) -> np.ndarray:
     seen = known[3:] & known[2:-1] & known[1:-2] & known[:-3]
     jerk = np.where(seen, jerk, 0).max(axis=1)
     pairs = zip(row.spans[:-1], row.spans[1:], strict=True)
-    return np.array([jerk[max(0, end - REACH - 3) : start + REACH].max() for (_, end), (start, _) in pairs])
+    return np.array([jerk[max(0, end - 3) : start].max() for (_, end), (start, _) in pairs])
 
 
 def displacement(row: Sequence, clips: list[Pose]) -> tuple[float, float]:

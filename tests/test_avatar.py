@@ -12,6 +12,7 @@ from models.lexicon.avatar_figure import figure
 from models.lexicon.avatar_skin import HandBuffer
 from models.lexicon.face import neutral_face
 from models.pose import landmarks
+from models.pose.clean import reduce
 
 WIDTH, HEIGHT = 480, 480
 LEFT_HAND = slice(33 + 468, 33 + 468 + 21)
@@ -157,6 +158,25 @@ def test_frames_without_a_body_show_the_empty_wall_and_a_pose_without_any_is_ref
     assert not alpha.any()
     with pytest.raises(PoseError, match="6 frames"):
         render_avatar(landmarks.with_arrays(waving, np.ma.getdata(waving.body.data), confidence * 0), LOOKS["alex"])
+
+
+def test_a_reduced_pose_is_drawn_much_like_the_whole_one(waving: Pose) -> None:
+    reduced = reduce(waving)
+    assert reduced.body.data.shape[2] == 178
+    whole, less = (draw_signer(pose, 2, LOOKS["ravi"]).astype(float) for pose in (waving, reduced))
+    assert np.abs(whole - less).mean() < 1.5
+    fig = figure(reduced, WIDTH, HEIGHT)
+    np.testing.assert_allclose(
+        fig.face[2, [1, 4, 50, 280], :2], figure(waving, WIDTH, HEIGHT).face[2, [1, 4, 50, 280], :2], atol=0.5
+    )
+
+
+def test_a_pose_without_arms_is_refused_with_what_to_do(waving: Pose) -> None:
+    headless = waving.get_components(
+        ["POSE_LANDMARKS"], {"POSE_LANDMARKS": ["NOSE", "LEFT_SHOULDER", "RIGHT_SHOULDER"]}
+    )
+    with pytest.raises(PoseError, match="elbows"):
+        draw_signer(headless, 0, LOOKS["alex"])
 
 
 def test_garbage_coordinates_do_not_crash(waving: Pose) -> None:

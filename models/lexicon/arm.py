@@ -48,7 +48,7 @@ def shoulder_girdle(rest: Array, wrist: Array, arm_length_m: float) -> Array:
     """The shoulder gives: up to 3 cm up with a raised arm, up to 5 cm towards a far wrist. (T, 3) metres."""
     to_wrist = wrist - rest
     distance = np.linalg.norm(to_wrist, axis=-1, keepdims=True)
-    raised = np.clip((wrist[:, 1:2] - rest[1] + 0.10) / 0.35, 0, 1)
+    raised = np.clip((wrist[:, 1:2] - rest[1]) / 0.30, 0, 1)
     far = np.clip((distance / arm_length_m - 0.80) / 0.25, 0, 1)
     towards = to_wrist / np.maximum(distance, 1e-9)
     return rest + far * 0.05 * towards + raised * np.array([0.0, 0.03, 0.0])

@@ -62,11 +62,12 @@ class Signer:
         for side in SIDES:
             parts += self._arm(index, side)
         heads = self._still("head", face, lambda: self._head(face))
+        behind = float(body[[11, 12], 2].mean()) + _BEHIND * fig.shoulders
         if heads:
-            parts.append((float(body[[7, 8], 2].mean()) + 0.10 * fig.shoulders, heads[-1:], 0.34))
+            # Whatever the depths say, nobody's head is behind their back.
+            parts.append((min(behind, float(body[[7, 8], 2].mean()) + 0.10 * fig.shoulders), heads[-1:], 0.34))
         parts.sort(key=lambda part: -part[0])
 
-        behind = float(body[[11, 12], 2].mean()) + _BEHIND * fig.shoulders
         for depth, layers, _ in parts:
             if depth > behind:
                 _paint_all(canvas, layers)

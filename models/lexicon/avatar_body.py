@@ -196,9 +196,9 @@ def neck(trunk: Trunk, jaw: Array, look: Look, frame_size: tuple[int, int]) -> l
 def _skin_area(trunk: Trunk, look: Look) -> Array:
     depth = {"crew": -0.01, "v": 0.30, "collar": 0.17, "turtle": 0.0}[look.neckline]
     if look.neckline == "crew":
-        half = np.array([(0.205, -0.27), (0.19, -0.13), (0.11, depth - 0.07), (0.0, depth - 0.045)], np.float32)
+        half = np.array([(0.172, -0.26), (0.196, -0.14), (0.11, depth - 0.07), (0.0, depth - 0.045)], np.float32)
     else:
-        half = np.array([(0.20, -0.27), (0.165, -0.14), (0.075, depth * 0.45), (0.0, depth - 0.04)], np.float32)
+        half = np.array([(0.170, -0.26), (0.175, -0.16), (0.088, depth * 0.40), (0.0, depth - 0.04)], np.float32)
     line = np.concatenate([half, (half * (-1, 1))[-2::-1]]).astype(np.float32)
     if look.neckline == "crew":
         line = smooth(line, closed=False, rounds=2)
@@ -213,7 +213,8 @@ def _yoke(trunk: Trunk) -> Array:
 def _hem(trunk: Trunk, look: Look, frame_size: tuple[int, int]) -> list[Layer | None]:
     """The band along the neckline; the skin laid over it later leaves its outer half."""
     dark, light = mixed(look.shirt, (0, 0, 0), 0.28), mixed(look.shirt, (255, 255, 255), 0.08)
-    edge = smooth(_skin_area(trunk, look), closed=False, rounds=1)[1:-1]
+    edge = smooth(_skin_area(trunk, look), closed=False, rounds=1)
+    edge = edge[len(edge) // 9 : -(len(edge) // 9)]  # beside the neck the band goes round to the back
     return [_line(edge, dark, 0.060 * trunk.unit, frame_size), _line(edge, light, 0.046 * trunk.unit, frame_size)]
 
 

@@ -31,7 +31,7 @@ NOSE = {"bridge": [168, 6, 197, 195, 5, 4], "base": [129, 98, 97, 2, 326, 327, 3
 IRISES = {"right": 468, "left": 473}  # centres, where the mesh has irises
 
 _EYE_OPENING = 1.22  # lids of a drawn eye need more room than a photograph's to read at small sizes
-_SMILE = 0.055  # how far the mouth's corners are raised, of half the head's width
+_SMILE = 0.085  # how far the mouth's corners are raised, of half the head's width
 _QUARTER = np.array([[0, -1], [1, 0]], np.float32)  # turns the head's right to its up
 
 

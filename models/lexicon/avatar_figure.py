@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
 
-from models.errors import PoseError
 from models.lexicon.avatar_canvas import Array
+from models.lexicon.avatar_complete import complete_body, complete_face, nearest
 from models.lexicon.avatar_hand import palm_length
 from models.lexicon.face import neutral_face
 from models.pose import landmarks
@@ -58,34 +58,36 @@ class Figure:
 
 
 def figure(pose: Pose, width: int, height: int) -> Figure:
-    """Bring a Holistic pose to output pixels. Raises PoseError when no frame shows a body."""
+    """Bring a Holistic pose to output pixels. Raises PoseError when it shows no body or has no arms."""
     size = pose.header.dimensions
     scale = min(width / size.width, height / size.height)
     shift = np.array([(width - scale * size.width) / 2, (height - scale * size.height) / 2, 0], np.float32)
     limit = float(max(width, height))
     stretch = np.array([scale, scale, scale * size.width], np.float32)
 
-    def points(name: str) -> tuple[Array, NDArray[np.bool_]]:
-        data, confidence = landmarks.component(pose, name)
+    def placed(points: Array) -> Array:
         # Far outside the frame nothing shows, but huge numbers would overflow the drawing.
-        placed = np.clip(np.nan_to_num(data * stretch + shift), -3 * limit, 4 * limit)
-        return placed.astype(np.float32), (confidence > 0).any(axis=1)
+        return np.clip(np.nan_to_num(points * stretch + shift), -3 * limit, 4 * limit).astype(np.float32)
 
-    body, body_seen = points(landmarks.BODY)
-    if not body_seen.any():
-        raise PoseError(f"No body was seen in any of the {len(body)} frames, so there is nobody to draw.")
-    body = _held(body, body_seen)
+    def hand(name: str) -> tuple[Array, NDArray[np.bool_]]:
+        if not landmarks.has_component(pose, name):
+            return np.zeros((len(body), landmarks.NUM_HAND, 3), np.float32), np.zeros(len(body), bool)
+        data, confidence = landmarks.component(pose, name)
+        return placed(data), (confidence > 0).any(axis=1)
+
+    face, face_seen = complete_face(pose)
+    body, body_seen = complete_body(pose, face, face_seen)
+    body, face = placed(body), placed(face)
     shoulders = float(np.median(np.linalg.norm((body[:, 11] - body[:, 12])[:, :2], axis=-1))) + 1e-3
     body[..., 2] *= _depth_scale(body, shoulders)
-    face, face_seen = points(landmarks.FACE)
     head = 0.58 * shoulders
     if face_seen.any():
         head = float(np.median(np.linalg.norm(face[face_seen, 10] - face[face_seen, 152], axis=-1)))
-    raw = {side: points(_HAND[side]) for side in SIDES}
+    raw = {side: hand(_HAND[side]) for side in SIDES}
     # One person's hands are of one size; the smaller estimate is the more foreshortened hand's.
-    palm = max(_palm(hand[hand_seen], shoulders, head) for hand, hand_seen in raw.values())
-    hands = {side: _hand_track(hand, hand_seen, body, side, palm) for side, (hand, hand_seen) in raw.items()}
-    palms = {side: _palm_track(hand, palm) for side, hand in hands.items()}
+    palm = max(_palm(points[seen], shoulders, head) for points, seen in raw.values())
+    hands = {side: _hand_track(points, seen, body, side, palm) for side, (points, seen) in raw.items()}
+    palms = {side: _palm_track(points, palm) for side, points in hands.items()}
     return Figure(
         body=body,
         body_seen=body_seen,
@@ -99,16 +101,12 @@ def figure(pose: Pose, width: int, height: int) -> Figure:
     )
 
 
-def _held(points: Array, seen: NDArray[np.bool_]) -> Array:
-    """Frames without the part take it from the nearest frame with it."""
-    return points[_nearest(seen)].copy()
-
-
 def _face_track(face: Array, seen: NDArray[np.bool_], body: Array) -> Array:
     """A lost face is the nearest seen one, moved and turned with the body's nose, eyes and ears."""
-    track, nearest = _held(face, seen), _nearest(seen)
+    source = nearest(seen)
+    track = face[source]
     for frame in np.flatnonzero(~seen):
-        before, after = (body[i, _BODY_FACE, :2] for i in (nearest[frame], frame))
+        before, after = (body[i, _BODY_FACE, :2] for i in (source[frame], frame))
         p, q = before - before.mean(axis=0), after - after.mean(axis=0)
         # Least-squares similarity in the plane, as a complex factor.
         a, b = p[:, 0] + 1j * p[:, 1], q[:, 0] + 1j * q[:, 1]
@@ -132,16 +130,6 @@ def _neutral_track(body: Array, head: float) -> Array:
     centre[:, 1] += np.clip(body[:, 0, 1] - centre[:, 1] + mesh[1, 1], -0.2 * head, 0.2 * head)
     axes = np.stack([across, upright, np.cross(upright, across)], axis=1)
     return np.asarray(centre[:, None] + mesh @ axes, np.float32)
-
-
-def _nearest(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(T,) index of the nearest frame where `seen` holds (there is at least one)."""
-    where = np.flatnonzero(seen)
-    right = np.clip(np.searchsorted(where, np.arange(len(seen))), 0, len(where) - 1)
-    left = np.maximum(right - 1, 0)
-    frames = np.arange(len(seen))
-    closer = np.abs(where[left] - frames) <= np.abs(where[right] - frames)
-    return np.where(closer, where[left], where[right])
 
 
 def _depth_scale(body: Array, shoulders: float) -> float:
@@ -170,9 +158,9 @@ def _hand_track(hand: Array, seen: NDArray[np.bool_], body: Array, side: str, pa
     """The hand in every frame, its depth the body's: as seen, carried over a short gap, or at rest."""
     elbow, wrist = (body[:, index] for index in ARM[side][1:])
     track = np.empty((len(body), landmarks.NUM_HAND, 3), np.float32)
-    nearest = _nearest(seen) if seen.any() else np.full(len(body), -(10**6))
+    sources = nearest(seen) if seen.any() else np.full(len(body), -(10**6))
     for frame in range(len(body)):
-        source = nearest[frame]
+        source = sources[frame]
         if seen[frame]:
             track[frame] = hand[frame]
         elif abs(source - frame) <= _CARRY_FRAMES:

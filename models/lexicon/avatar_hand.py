@@ -62,8 +62,8 @@ def hand_layer(
     """
     stub = _stub(points, elbow, palm, bare)
     everything = np.concatenate([points, stub[None]])
-    low = np.floor(everything[:, :2].min(axis=0) - 0.24 * palm).astype(int)
-    high = np.ceil(everything[:, :2].max(axis=0) + 0.24 * palm).astype(int)
+    low = np.floor(everything[:, :2].min(axis=0) - 0.38 * palm).astype(int)
+    high = np.ceil(everything[:, :2].max(axis=0) + 0.38 * palm).astype(int)
     low, high = np.maximum(low, -2), np.minimum(high, np.add(frame_size, 2))
     width, height = (int(v) for v in high - low)
     if width < 2 or height < 2 or palm < 1:

@@ -19,6 +19,7 @@ PALM, FOREARM = 1, 2  # ids in the buffer; finger f's segment s is 10 * (f + 1) 
 
 _RIM, _GAP, _LINES = 0.40, 0.42, 0.34  # how dark outlines, gaps between parts and skin lines are
 _RELIEF = 0.045  # smoothing of the palm's relief, in palm lengths
+_SHINE, _SHINE_FROM = 150.0, 0.94
 _STEPS = 200.0  # light is looked up in tables: this step is the skin's own colour
 
 
@@ -67,7 +68,9 @@ def skin_image(buffer: HandBuffer, skin: Colour) -> Image:
     # Skin keeps its red in the shadow.
     curves = np.stack([step**0.72, step, step**1.14], axis=-1)[None].astype(np.float32)
     lit = cv2.multiply(tone, cv2.LUT(cv2.merge([level] * 3), curves), dtype=cv2.CV_8U)
-    gleam = cv2.LUT(level, np.clip((step - 1) * 60, 0, 255).astype(np.uint8)[None])
+    # On dark skin form shows in the gleam more than in the shade.
+    shine = 60 + _SHINE * (1 - sum(skin) / 765)
+    gleam = cv2.LUT(level, np.clip((step - _SHINE_FROM) * shine, 0, 255).astype(np.uint8)[None])
     gleam = cv2.add(gleam, cv2.min(nails, cv2.LUT(level, np.clip((step - 0.96) * 160, 0, 255).astype(np.uint8)[None])))
     return np.asarray(cv2.add(lit, cv2.merge([gleam] * 3)), np.uint8)
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from models.errors import LexiconError
+from models.files import replacing, safe_name
 from models.lexicon.performance import Segment
 
 Image = NDArray[np.uint8]
@@ -40,6 +42,15 @@ def to_srt(segments: Sequence[Segment]) -> str:
         f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{_one_line(text)}\n"
         for number, (start, end, text) in cues
     )
+
+
+def write_captions(path: Path, segments: Sequence[Segment]) -> None:
+    """Write captions as .vtt or .srt, by the name of the file. Raises LexiconError for any other name."""
+    writers = {".vtt": to_webvtt, ".srt": to_srt}
+    if path.suffix.lower() not in writers:
+        raise LexiconError(f"{safe_name(path)}: captions are written as .vtt or .srt; choose one of these names.")
+    with replacing(path) as temporary:
+        temporary.write_text(writers[path.suffix.lower()](segments), encoding="utf-8")
 
 
 def caption_at(segments: Sequence[Segment], time_ms: float) -> str:

@@ -221,20 +221,21 @@ def _strung(
 
 
 def _smoothed(points: Array, sure: Array, joins: Sequence[tuple[int, int]]) -> Array:
-    """Savitzky-Golay over the joins (start, end) and, fading out, over `SMOOTHED_FRAMES` beyond their ends."""
+    """Savitzky-Golay where a transition (start, end) meets what it joins: `SMOOTHED_FRAMES` to both sides, fading out.
+
+    The middle of a transition is smooth by itself, and a filter over coordinates would shrink a hand that turns fast.
+    """
     result = points.copy()
-    for start, end in joins:
+    for seam in (frame for join in joins for frame in join):
         reach = SMOOTHED_FRAMES + _WINDOW // 2
-        window = slice(max(0, start - reach), min(len(points), end + reach))
+        window = slice(max(0, seam - reach), min(len(points), seam + reach))
         if window.stop - window.start < _WINDOW:
             continue
-        frames = np.arange(window.start, window.stop)
-        beyond = np.maximum(np.maximum(start - frames, frames - end + 1), 0)
-        share = np.clip(1 - beyond / (SMOOTHED_FRAMES + 1), 0, 1)[:, None]
+        beyond = np.abs(np.arange(window.start, window.stop) + 0.5 - seam) - 0.5  # 0 for the two frames at the seam
+        share = np.clip(1 - beyond / SMOOTHED_FRAMES, 0, 1)[:, None, None]
         known = (sure[window] > 0).all(axis=0)
         smooth = savgol_filter(points[window][:, known], _WINDOW, _ORDER, axis=0)
-        mixed = result[window]
-        mixed[:, known] += share[..., None] * (smooth - points[window][:, known])
+        result[window][:, known] += share * (smooth - points[window][:, known])
     return result
 
 

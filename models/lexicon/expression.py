@@ -28,7 +28,7 @@ MOUTH_SHAPES: dict[str, tuple[float, float, float, float]] = {
     "down": (-0.05, -0.9, 0.1, 0.0),
     "cha": (1.1, 0.3, 0.0, 0.0),
 }
-NOD_RAD, SHAKE_RAD, TILT_RAD = np.radians(9.0), np.radians(11.0), np.radians(7.0)
+NOD_RAD, SHAKE_RAD, TILT_RAD = np.radians(9.0), np.radians(11.0), np.radians(11.0)
 
 
 def face_motion(times_s: Array, spans: Sequence[SignSpan], style: SignerStyle) -> FaceMotion:

@@ -11,6 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from models.errors import LexiconError
+
 Colour = tuple[int, int, int]
 HairStyle = Literal["crop", "side", "bob", "long", "bun", "curls", "buzz"]
 Neckline = Literal["crew", "v", "collar", "turtle"]
@@ -95,7 +97,7 @@ def _varied(rng: np.random.Generator, colour: Colour, spread: int) -> Colour:
 
 
 _SKINS: tuple[Colour, ...] = (
-    (241, 208, 184), (231, 190, 160), (214, 166, 131), (190, 138, 102), (158, 108, 76), (122, 80, 56), (92, 60, 44),
+    (230, 196, 172), (221, 180, 150), (206, 158, 124), (190, 138, 102), (158, 108, 76), (122, 80, 56), (92, 60, 44),
 )  # fmt: skip
 _HAIRS: tuple[Colour, ...] = (
     (30, 24, 22), (52, 38, 30), (74, 50, 36), (112, 76, 48), (164, 126, 80), (138, 66, 38), (150, 148, 146),
@@ -110,7 +112,7 @@ _BACKDROPS: tuple[Colour, ...] = (
 
 LOOKS: dict[str, Look] = {
     "alex": Look(
-        skin=(226, 182, 150), hair=(64, 44, 32), hair_style="side", shirt=(38, 58, 84), neckline="crew",
+        skin=(216, 171, 138), hair=(64, 44, 32), hair_style="side", shirt=(38, 58, 84), neckline="crew",
         sleeve="long", iris=(92, 112, 128),
     ),
     "amara": Look(
@@ -118,7 +120,7 @@ LOOKS: dict[str, Look] = {
         sleeve="elbow", background=((206, 216, 214), (150, 168, 170)), build=0.97,
     ),
     "mei": Look(
-        skin=(238, 202, 172), hair=(28, 25, 28), hair_style="bob", shirt=(44, 46, 54), neckline="collar",
+        skin=(226, 188, 158), hair=(28, 25, 28), hair_style="bob", shirt=(44, 46, 54), neckline="collar",
         sleeve="long", background=((226, 222, 214), (186, 180, 170)), build=0.92,
     ),
     "ravi": Look(
@@ -126,7 +128,7 @@ LOOKS: dict[str, Look] = {
         sleeve="elbow", background=((222, 226, 230), (176, 186, 196)), build=1.06,
     ),
     "sofia": Look(
-        skin=(216, 170, 136), hair=(92, 58, 38), hair_style="long", shirt=(74, 36, 54), neckline="v",
+        skin=(208, 162, 128), hair=(92, 58, 38), hair_style="long", shirt=(74, 36, 54), neckline="v",
         sleeve="elbow", background=((222, 214, 208), (180, 170, 164)), iris=(96, 84, 48), build=0.93,
     ),
     "kofi": Look(
@@ -134,12 +136,21 @@ LOOKS: dict[str, Look] = {
         sleeve="short", background=((170, 188, 204), (122, 142, 162)), build=1.12,
     ),
     "ingrid": Look(
-        skin=(244, 214, 194), hair=(176, 142, 98), hair_style="bun", shirt=(34, 74, 76), neckline="turtle",
+        skin=(231, 199, 178), hair=(176, 142, 98), hair_style="bun", shirt=(34, 74, 76), neckline="turtle",
         sleeve="long", background=((212, 218, 222), (166, 176, 184)), iris=(104, 132, 152), build=0.95,
     ),
     "walter": Look(
-        skin=(232, 192, 168), hair=(168, 166, 164), hair_style="crop", shirt=(46, 48, 62), neckline="collar",
+        skin=(222, 181, 156), hair=(168, 166, 164), hair_style="crop", shirt=(46, 48, 62), neckline="collar",
         sleeve="long", background=((204, 212, 204), (158, 168, 160)), iris=(88, 104, 116), build=1.08,
     ),
 }  # fmt: skip
 """Ready-made signers by name."""
+
+
+def find_look(name: str) -> Look:
+    """A ready-made look by its name, or one of chance by a number. Raises LexiconError for anything else."""
+    if name.strip().isdigit():
+        return Look.random(int(name))
+    if name.strip().lower() not in LOOKS:
+        raise LexiconError(f"There is no look {name!r}; choose {', '.join(LOOKS)}, or a number for one of chance.")
+    return LOOKS[name.strip().lower()]

@@ -54,4 +54,7 @@ def _arrival(height: Array, speed: Array) -> int:
     if not len(slow):
         return 0
     arrived = peak + int(slow[0])
+    # On to where it is slowest: a hand in flight is blurred, and joins worse than one that is nearly still.
+    while arrived + 1 < limit and speed[arrived + 1] < speed[arrived]:
+        arrived += 1
     return arrived if height[arrived] - height[0] > LEAST_RISE else 0

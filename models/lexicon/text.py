@@ -22,6 +22,7 @@ from pathlib import Path
 import yaml
 
 from models.errors import LexiconError
+from models.lexicon.english_numbers import DIGITS, number_at_start
 from models.lexicon.glossline import LONG_PAUSE_MS, SHORT_PAUSE_MS, GlossLine, Item, Pause, Sign, Spelled
 
 SIMPLIFIED = (
@@ -195,7 +196,7 @@ def _clause(words: Sequence[_Word], mark: str, known: Candidates, draft: _Draft)
 def _phrase(words: Sequence[_Word], index: int, known: Candidates) -> tuple[int, str]:
     """(number of words, form) of the longest phrase from here that the lexicon or the rules know; else of one word."""
     rules = _rules("words")
-    number = _number(words, index)
+    number = number_at_start([word.form for word in words[index:]])
     if number is not None:
         return number
     for length in range(min(LONGEST_PHRASE, len(words) - index), 1, -1):
@@ -206,34 +207,6 @@ def _phrase(words: Sequence[_Word], index: int, known: Candidates) -> tuple[int,
         if form in known or form in rules["time_phrases"] or form in rules["question_phrases"]:
             return length, form
     return 1, words[index].form
-
-
-def _number(words: Sequence[_Word], index: int) -> tuple[int, str] | None:
-    """(number of words, digits) of a number in words of at least two parts: "forty two", "three hundred"."""
-    values, factors = _rules("numbers")["values"], _rules("numbers")["factors"]
-    total, part, length = 0, None, 0
-    parts = [word.form.split("-") for word in words[index : index + 6]]
-    for position, pieces in enumerate(parts):
-        joins = pieces == ["and"] and parts[position - 1][-1] in factors and parts[position + 1 : position + 2]
-        if not all(piece in values or (piece in factors and part) or joins for piece in pieces):
-            break
-        for piece in pieces:
-            if piece == "and":
-                continue
-            if piece in factors:
-                part = (part or 1) * factors[piece]
-                if factors[piece] == 1000:
-                    total, part = total + part, 0
-            elif part and (part % 100 == 0 or (part % 10 == 0 and part % 100 > 10 and values[piece] < 10)):
-                part += values[piece]
-            elif not part:
-                part = values[piece]
-            else:
-                return (length, str(total + part)) if length > 1 else None
-        length += 1
-    if part is None or (length == 1 and "-" not in words[index].form):
-        return None
-    return length, str(total + part)
 
 
 def _items(phrase: Sequence[_Word], form: str, known: Candidates, draft: _Draft) -> list[Item]:
@@ -256,9 +229,9 @@ def _items(phrase: Sequence[_Word], form: str, known: Candidates, draft: _Draft)
 
 
 def _spelled(word: str, name: bool, known: Candidates, draft: _Draft) -> list[Item]:
-    digit = _rules("numbers")["values"].get(word.lower())
-    letters = ascii_letters(word if digit is None else str(digit))
-    if digit is not None and letters in known:
+    digit = DIGITS.get(word.lower())
+    letters = ascii_letters(digit or word)
+    if digit and letters in known:
         return [Sign(_glosses(known[letters])[0])]
     unreadable = [char for char in unicodedata.normalize("NFKD", word) if char.isalnum() and not ascii_letters(char)]
     if not letters or unreadable or len(letters) > LONGEST_SPELLED:

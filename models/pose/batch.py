@@ -1,10 +1,11 @@
 """Many clips to poses, on all cores: `extract_many`.
 
 Each worker process extracts one clip at a time and asks for the next, largest first, so that no core waits at the
-end for one long clip. A worker is told apart from the others in everything: its own pipe, its own MediaPipe graph,
-reset for every clip. So a clip's pose depends on nothing but the clip, and a worker that is killed (by a decoder
-that crashes, or for memory) takes only its clip with it. Workers are spawned, not forked, because the caller may have
-threads: a script that calls this needs the usual `if __name__ == "__main__":`.
+end for one long clip. A worker shares nothing with the others: it has its own pipe and its own MediaPipe graph, which
+starts anew for every clip. So a clip's pose depends on nothing but the clip, and a worker that is killed (by a decoder
+that crashes, or for memory) takes only its clip with it. Workers are forked from a fresh server process that has
+imported MediaPipe once (or spawned, where there is no fork), never from the caller, who may have threads: a script
+that calls this needs the usual `if __name__ == "__main__":`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from models.errors import PoseError
 from models.files import safe_name
@@ -27,6 +29,7 @@ from models.pose.record import is_current, read_record
 from models.pose.worker import Done, Frames, Task, work
 
 _POLL_S = 0.2
+_START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +169,9 @@ class _Worker:
     """A worker process seen from the parent."""
 
     def __init__(self, options: PoseOptions, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
+        context: Any = multiprocessing.get_context(_START_METHOD)
+        if _START_METHOD == "forkserver":
+            context.set_forkserver_preload(["models.pose.worker", "mediapipe.python.solutions.holistic"])
         self.pipe, theirs = context.Pipe()
         self.task: Task | None = None
         self.alive = True

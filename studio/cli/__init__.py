@@ -9,6 +9,7 @@ import typer
 from models.errors import SignError
 from studio.cli import app as app_command
 from studio.cli import lexicon, pose
+from studio.cli.synthesize import synthesize
 
 cli = typer.Typer(
     name="signstudio",
@@ -19,6 +20,7 @@ cli = typer.Typer(
 )
 cli.add_typer(pose.cli, name="pose")
 cli.add_typer(lexicon.cli, name="lexicon")
+cli.command("synthesize")(synthesize)
 cli.command("app")(app_command.serve)
 cli.command("samples")(app_command.samples)
 

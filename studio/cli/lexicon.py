@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.errors import LexiconError, SignError
+from studio.cli.bar import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pose_format import Pose
 
     from models.lexicon.signs import Entry, Lexicon
-    from models.progress import Progress
 
 cli = typer.Typer(help="Look up signs, and keep signs of your own.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ Bare = Annotated[bool, typer.Option("--no-embedded", help="Leave the embedded si
 @cli.command("list")
 def list_signs(lexicon: Folders = None, no_embedded: Bare = False) -> None:
     """List all signs: gloss, words, handshapes, and where each comes from."""
-    for opened in _open(lexicon, no_embedded):
+    for opened in open_lexicons(lexicon, no_embedded):
         typer.echo(f"{opened.name}: {len(opened.glosses)} glosses, {len(opened.entries)} variants")
         _table(opened, opened.search(""))
 
@@ -54,7 +54,7 @@ def search(
 
     if not text.strip() and handshape is None:
         raise SignError("Say what to search for: a gloss or word, or --handshape NAME.")
-    lexicons = _open(lexicon, no_embedded)
+    lexicons = open_lexicons(lexicon, no_embedded)
     shapes = sorted({shape for opened in lexicons for shape in opened.handshapes}, key=str.casefold)
     if handshape is not None and handshape.casefold() not in map(str.casefold, shapes):
         raise SignError(f"No sign has the handshape {handshape}; there are: {', '.join(shapes) or 'none'}.")
@@ -74,7 +74,7 @@ def show(
     """Show the variants of a sign and what is known of each, in the order in which they are used."""
     from models.lexicon.signs import unknown
 
-    lexicons = _open(lexicon, no_embedded)
+    lexicons = open_lexicons(lexicon, no_embedded)
     if not any(opened.find(gloss) for opened in lexicons):
         raise unknown(lexicons, gloss)
     for opened in lexicons:
@@ -143,25 +143,31 @@ def export(
     size: Annotated[int, typer.Option(min=32, max=4096, help="Width and height of the picture, pixels.")] = 512,
 ) -> None:
     """Write the embedded signs as a lexicon of .pose files that other tools can read, such as spoken-to-signed."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
     from models.lexicon.body import SignerStyle
     from models.lexicon.embedded import Camera, export_lexicon
 
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Signing", total=None)
+    with Bar("Signing") as bar:
         exported = export_lexicon(
             out,
             None if signer is None else SignerStyle.random(signer),
             glosses=gloss,
             camera=Camera(fps=fps, width=size, height=size),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=bar.count,
         )
     typer.echo(f"{out}: {len(exported.glosses)} glosses")
 
 
-def _open(folders: list[Path] | None, no_embedded: bool) -> list[Lexicon]:
+@cli.command()
+def thumbnails() -> None:
+    """Draw the small pictures of the embedded signs again, after they were changed (for developers)."""
+    from models.lexicon.thumbnails import THUMBNAILS, write_thumbnails
+
+    with Bar("Drawing") as bar:
+        count = write_thumbnails(bar.count)
+    typer.echo(f"{THUMBNAILS}: {count} pictures")
+
+
+def open_lexicons(folders: list[Path] | None, no_embedded: bool) -> list[Lexicon]:
     """The lexicons to look in, in order; their problems go to stderr."""
     from models.lexicon.embedded import embedded_lexicon
     from models.lexicon.index import open_lexicon
@@ -215,9 +221,6 @@ def _describe(lexicon: Lexicon, entry: Entry, number: int) -> list[str]:
 
 def _read(source: Path) -> tuple[Pose, NDArray[np.float32] | None]:
     """The pose of a clip or .pose file, and the sharpness of its frames where that is known."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
     from models.pose.extract import extract_pose
     from models.pose.files import read_pose
     from models.pose.record import read_sharpness
@@ -225,11 +228,6 @@ def _read(source: Path) -> tuple[Pose, NDArray[np.float32] | None]:
     if source.suffix.lower() == ".pose":
         pose = read_pose(source)
         return pose, read_sharpness(source, len(pose.body.data))
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading the pose", total=None)
-
-        def tell(report: Progress) -> None:
-            bar.update(task, completed=report.done_frames, total=report.total_frames)
-
-        result = extract_pose(source, progress=tell)
+    with Bar("Reading the pose") as bar:
+        result = extract_pose(source, progress=bar.frames)
     return result.pose, result.sharpness

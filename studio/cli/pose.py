@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.errors import SignError
+from studio.cli.bar import Bar
 
 if TYPE_CHECKING:
     from pose_format import Pose
 
-    from models.pose.batch import BatchProgress, ClipOutcome
+    from models.pose.batch import ClipOutcome
     from models.pose.quality import QualityReport
-    from models.progress import Progress
 
 cli = typer.Typer(help="From a signing video to landmarks, and what is made of them.", no_args_is_help=True)
 
@@ -77,8 +77,8 @@ def extract(
     root = clips[0] if len(clips) == 1 and clips[0].is_dir() else None
     places = pose_paths(found, out, root) if out else {clip: clip.with_suffix(".pose") for clip in found}
     try:
-        with _Bar("Extracting poses", len(found)) as bar:
-            outcomes = list(extract_many(found, places, options, workers=workers, resume=not again, progress=bar.batch))
+        with Bar("Extracting poses") as bar:
+            outcomes = list(extract_many(found, places, options, workers=workers, resume=not again, progress=bar.clips))
     except KeyboardInterrupt:
         typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
         raise typer.Exit(130) from None
@@ -99,18 +99,18 @@ def preview(
     from models.pose.files import read_pose
     from models.pose.preview import write_openpose_video, write_preview, write_skeleton
 
-    with _Bar("Reading the pose", 1) as bar:
+    with Bar("Reading the pose") as bar:
         alone = source.suffix == ".pose"
-        found = read_pose(pose or source) if alone or pose else extract_pose(source, progress=bar.clip).pose
-    with _Bar("Drawing", 1) as bar:
+        found = read_pose(pose or source) if alone or pose else extract_pose(source, progress=bar.frames).pose
+    with Bar("Drawing") as bar:
         if mode == "openpose":
-            write_openpose_video(found, out, progress=bar.clip)
+            write_openpose_video(found, out, progress=bar.frames)
         elif alone:
             if mode != "skeleton":
                 raise SignError(f"{mode} needs the clip; give the clip with --pose, or choose --mode skeleton.")
-            write_skeleton(found, out, progress=bar.clip)
+            write_skeleton(found, out, progress=bar.frames)
         else:
-            write_preview(source, found, out, mode, progress=bar.clip)
+            write_preview(source, found, out, mode, progress=bar.frames)
     typer.echo(out)
 
 
@@ -224,8 +224,8 @@ def detect(
     from models.video import probe
 
     info = probe(clip)
-    with _Bar(f"Detecting with {source}", 1) as bar:
-        people = detect_clip(source, clip, weights, progress=bar.clip)
+    with Bar(f"Detecting with {source}") as bar:
+        people = detect_clip(source, clip, weights, progress=bar.frames)
     write_clip(out, people, info.width, info.height)
     typer.echo(out)
 
@@ -251,8 +251,8 @@ def _assess(path: Path) -> tuple[Pose, QualityReport]:
     if path.suffix == ".pose":
         pose = read_pose(path)
         return pose, assess(pose, read_sharpness(path, len(pose.body.data)))
-    with _Bar(f"Reading {path.name}", 1) as bar:
-        result = extract_pose(path, progress=bar.clip)
+    with Bar(f"Reading {path.name}") as bar:
+        result = extract_pose(path, progress=bar.frames)
     return result.pose, assess(result.pose, result.sharpness)
 
 
@@ -271,37 +271,3 @@ def _fail(failures: list[str]) -> None:
         typer.echo(failure, err=True)
     if failures:
         raise typer.Exit(1)
-
-
-class _Bar:
-    """A progress bar on the terminal that takes the core's reports; shows nothing where there is no terminal."""
-
-    def __init__(self, words: str, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task(words, total=total, rate="")
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def clip(self, report: Progress) -> None:
-        """Frames of one clip."""
-        rate = f"{report.frames_per_s:.0f} frames/s"
-        self._bar.update(self._task, completed=report.done_frames, total=report.total_frames, rate=rate)
-
-    def batch(self, report: BatchProgress) -> None:
-        """Clips of a batch."""
-        rate = f"{report.done_clips} of {report.num_clips} clips, {report.frames_per_s:.0f} frames/s"
-        self._bar.update(self._task, completed=report.done_clips, total=report.num_clips, rate=rate)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio.limits import Limits
 from studio.ui import sessions
-from studio.ui.tabs import pose
+from studio.ui.tabs import pose, synthesize
 from studio.ui.theme import CSS, theme
 
 # Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
@@ -25,10 +25,24 @@ def build(limits: Limits) -> gr.Blocks:
     """The studio as gradio Blocks: one tab per verb that works."""
     with gr.Blocks(title="Sign Studio", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         gr.Markdown(WELCOME, elem_classes="studio-head")
-        with gr.Tabs(), gr.Tab("Pose", id="pose"):
-            pose.build(limits)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Pose", id="pose"):
+                clip = pose.build(limits)
+            with gr.Tab("Synthesize", id="synthesize"):
+                synthesize.build(limits, lambda trigger, video: _send(trigger, video, clip, tabs, "pose"))
         page.unload(sessions.end)
     return page
+
+
+def _send(trigger: gr.Button, video: gr.State, clip: gr.Video, tabs: gr.Tabs, tab: str) -> None:
+    """Let a button put a video made on one tab into the clip of another, and show that tab."""
+    trigger.click(
+        lambda path: (path, gr.Tabs(selected=tab)),
+        video,
+        [clip, tabs],
+        api_visibility="private",
+        show_progress="hidden",
+    )
 
 
 def launch(*, port: int, host: str | None, open_browser: bool) -> None:

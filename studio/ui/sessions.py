@@ -22,6 +22,11 @@ class Session:
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def lexicon(self) -> Path:
+        """Where the signs that were added on this page are; it may not be there yet."""
+        return self.folder / "lexicon"
+
     def new_folder(self) -> Path:
         """An empty folder for the results of one run."""
         return Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
@@ -43,6 +48,11 @@ def session(request: gr.Request) -> Session:
         if key not in _sessions:
             _sessions[key] = Session(folder=Path(tempfile.mkdtemp(prefix="page-", dir=_root)))
         return _sessions[key]
+
+
+def stop(request: gr.Request) -> None:
+    """Stop the page's running work."""
+    session(request).stop.set()
 
 
 def end(request: gr.Request) -> None:

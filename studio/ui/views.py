@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from models.lexicon.performance import Segment
 from models.pose.products import BatchProducts, ClipProducts
 from models.pose.quality import QualityReport
 from models.progress import Progress
@@ -114,3 +115,21 @@ def share(value: float | None) -> str:
 
 def _milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f} ms"
+
+
+def notes(lines: Sequence[str]) -> str:
+    """Remarks as a list; nothing when there are none."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="notes" role="status">{items}</ul>' if lines else ""
+
+
+def segments(signed: Sequence[Segment]) -> str:
+    """When each gloss is signed, as a table."""
+    rows = "".join(
+        f"<tr><td>{escape(one.gloss)}</td><td>{one.start_ms / 1000:.2f} s</td><td>{one.end_ms / 1000:.2f} s</td></tr>"
+        for one in signed
+    )
+    return (
+        '<table class="batch-table"><thead><tr><th scope="col">Gloss</th><th scope="col">from</th>'
+        f'<th scope="col">to</th></tr></thead><tbody>{rows}</tbody></table>'
+    )

@@ -27,8 +27,8 @@ RATES = [("As recorded", 0), ("25 frames/s", 25), ("30 frames/s", 30), ("50 fram
 VIDEO_TYPES = ["video", ".mkv", ".mov", ".avi", ".webm", ".mp4", ".m4v", ".gif"]
 
 
-def build(limits: Limits) -> None:
-    """Draw the Pose tab inside the current gr.Tab."""
+def build(limits: Limits) -> gr.Video:
+    """Draw the Pose tab inside the current gr.Tab; returns the clip, so that other tabs can send one here."""
     with gr.Row():
         with gr.Column(scale=5, min_width=340):
             clip = gr.Video(
@@ -83,14 +83,11 @@ def build(limits: Limits) -> None:
         outputs,
         api_name="extract_pose",
         show_progress="hidden",
-        concurrency_id="pose",
+        concurrency_id="work",
         concurrency_limit=limits.concurrent_runs,
     )
-    stop.click(_stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
-
-
-def _stop(request: gr.Request) -> None:
-    sessions.session(request).stop.set()
+    stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
+    return clip
 
 
 def _timeline(theme_class: str) -> gr.Image:
@@ -222,6 +219,6 @@ def _batch(limits: Limits, options: list[Any]) -> None:
         [status, table, archive],
         api_name="extract_poses",
         show_progress="hidden",
-        concurrency_id="pose",
+        concurrency_id="work",
     )
-    stop.click(_stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
+    stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")

@@ -1,0 +1,75 @@
+"""Two small components of the Synthesize tab: the gloss line as chips in order, and signs to pick with their pictures.
+
+Both are plain HTML with real buttons, so that keyboard and screen reader work without anything added. Handlebars'
+{{ }} escapes what it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+_CHIPS = """
+<p class="chips-label" id="chips-label">In order ({{value.length}})</p>
+<ol class="chips" aria-labelledby="chips-label">
+  {{#each value}}
+  <li class="chip">
+    <button type="button" data-move="-1" data-place="{{@index}}" aria-label="Move {{this}} earlier">◀</button>
+    <span>{{this}}</span>
+    <button type="button" data-move="1" data-place="{{@index}}" aria-label="Move {{this}} later">▶</button>
+    <button type="button" data-move="0" data-place="{{@index}}" aria-label="Remove {{this}}">✕</button>
+  </li>
+  {{/each}}
+</ol>
+"""
+
+# Moving a chip keeps the keyboard on the button that moved it.
+_CHIPS_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-move]');
+  if (!button) return;
+  const from = Number(button.dataset.place), step = Number(button.dataset.move);
+  const line = [...props.value];
+  const [word] = line.splice(from, 1);
+  const to = Math.min(Math.max(from + step, 0), line.length);
+  if (step !== 0) line.splice(to, 0, word);
+  props.value = line;
+  trigger('change');
+  setTimeout(() => {
+    const place = Math.min(to, line.length - 1);
+    element.querySelector(`button[data-move="${step}"][data-place="${place}"]`)?.focus();
+  }, 50);
+});
+"""
+
+_PICKER = """
+<ul class="signs" aria-label="Signs found">
+  {{#each value}}
+  <li>
+    <button type="button" data-gloss="{{this.gloss}}" aria-label="Add {{this.gloss}}: {{this.words}}">
+      {{#if this.picture}}<img src="{{this.picture}}" alt="" width="84" height="84">{{/if}}
+      <span>{{this.gloss}}</span>
+    </button>
+  </li>
+  {{/each}}
+</ul>
+"""
+
+_PICKER_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-gloss]');
+  if (button) trigger('select', {gloss: button.dataset.gloss});
+});
+"""
+
+
+def chips(words: Sequence[str], **settings: Any) -> gr.HTML:
+    """The words as chips that can be moved and removed. Value: list of str; its `change` fires when a person edits."""
+    return gr.HTML(list(words), html_template=_CHIPS, js_on_load=_CHIPS_JS, **settings)
+
+
+def picker(signs: Sequence[dict[str, str]], **settings: Any) -> gr.HTML:
+    """Signs as buttons with a picture. Value: list of {gloss, words, picture}; `select` carries {gloss}."""
+    return gr.HTML(list(signs), html_template=_PICKER, js_on_load=_PICKER_JS, **settings)
