@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pose_format import Pose
@@ -256,6 +259,21 @@ def test_exaggerated_body_depth_is_scaled_to_an_arms_reach() -> None:
     assert exact.body[0, 16, 2] == pytest.approx(-60, abs=0.1)
     assert loud.body[0, 16, 2] == pytest.approx(-1.5 * 144, rel=0.02)
     np.testing.assert_allclose(loud.hands["right"][0, :, 2] - loud.body[0, 16, 2], OPEN[:, 2], atol=0.1)
+
+
+@pytest.mark.real
+def test_pose_files_of_real_people_are_drawn_or_refused_in_words() -> None:
+    paths = sorted(Path(os.environ["STUDIO_REAL_DATA"]).glob("pose_files/**/*.pose"))
+    assert paths
+    for path in paths:
+        pose = Pose.read(path.read_bytes())
+        if not landmarks.has_component(pose, landmarks.BODY):
+            with pytest.raises(PoseError, match="POSE_LANDMARKS"):
+                Signer(pose, LOOKS["alex"], width=320)
+            continue
+        signer = Signer(pose, LOOKS["alex"], width=320)
+        drawn = signer.frame(signer.num_frames // 2, background=False)
+        assert 0.05 < (drawn[..., 3] > 0).mean() < 1, path.name
 
 
 def test_every_look_lets_the_hands_stand_out() -> None:

@@ -196,7 +196,8 @@ def test_landmark_sets_mix_down_to_what_all_have(kinds: str, points: int, clips:
 
 
 def test_world_landmarks_move_in_metres_with_arms_of_constant_length(joined: Joined) -> None:
-    world = lm.component(joined.pose, lm.WORLD)[0]
+    size = joined.pose.header.dimensions
+    world = lm.component(joined.pose, lm.WORLD)[0] / [size.width, size.height, 1]
     arm = np.linalg.norm(world[:, lm.RIGHT_ELBOW] - world[:, lm.RIGHT_SHOULDER], axis=1)
     assert arm.min() > 0.2 and arm.max() < 0.35
     end, start = frames_of(joined, 0)[1], frames_of(joined, 1)[0]

@@ -69,7 +69,8 @@ def test_the_signing_hand_is_in_the_picture_during_signs_and_away_at_rest(perfor
 
 
 def test_world_landmarks_are_metres_from_the_middle_of_the_hips(performance):
-    world, _ = component(performance.pose, WORLD)
+    size = performance.pose.header.dimensions
+    world = component(performance.pose, WORLD)[0] / [size.width, size.height, 1]
     assert np.allclose(world[:, 23:25].mean(axis=1), 0, atol=1e-6)
     shoulders = np.linalg.norm(world[:, 11] - world[:, 12], axis=1)
     assert ((shoulders > 0.28) & (shoulders < 0.40)).all()

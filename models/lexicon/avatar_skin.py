@@ -89,6 +89,7 @@ def _light(buffer: HandBuffer) -> Array:
     hidden = np.clip((depth - around) * np.float32(3.4 / palm), 0, np.float32(0.8))
     edge = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     rim = cv2.GaussianBlur(np.clip(edge * np.float32(5.0 / palm) - np.float32(0.42), 0, 1), (3, 3), 0)
+    rim[ids == FOREARM] *= 0.25  # it goes on as the forearm's own layer, without an outline
     light *= 1 - np.float32(_GAP) * hidden
     light *= 1 - np.float32(_RIM) * rim
     return light

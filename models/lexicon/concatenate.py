@@ -15,7 +15,7 @@ Shapes: T frames, K landmarks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pose_format import Pose
@@ -169,7 +169,7 @@ def _held_to_ends(motion: Motion, layout: Layout, longest: int) -> Motion:
                 moved = points[frame, arm.wrist] - points[source, arm.wrist]
                 points[frame, arm.hand] = points[source, arm.hand] + moved * np.array([1, 1, 0])
                 sure[frame, arm.hand] = np.minimum(sure[source, arm.hand], FILLED_CONFIDENCE)
-    return Motion(points=points, sure=sure)
+    return replace(motion, points=points, sure=sure)
 
 
 def _pieces(
@@ -196,7 +196,7 @@ def _pieces(
 
 def _still(motion: Motion, frame: int, milliseconds: float, fps: float) -> _Piece:
     repeats = [frame] * max(1, round(milliseconds * fps / 1000))
-    return _Piece(motion=Motion(points=motion.points[repeats], sure=motion.sure[repeats]))
+    return _Piece(motion=replace(motion, points=motion.points[repeats], sure=motion.sure[repeats]))
 
 
 def _strung(

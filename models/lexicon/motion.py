@@ -63,15 +63,38 @@ def minimum_jerk(phase: Array) -> Array:
 
 def sample_legs(strong: Leg, weak: Leg, phase: Array, style: SignerStyle) -> tuple[HandTrack, HandTrack]:
     """Both hands at the phases (T,) of one segment; the hand that is placed on the other one comes second."""
+    if strong.transition or weak.transition:
+        # Which hand is placed on which may change between signs, so each end is worked out for the pair of hands.
+        ends = [_still_pair(strong, weak, end, style) for end in ("start", "end")]
+        tracks = [
+            _sample_leg(leg, phase, None, style, between=(ends[0][number], ends[1][number]))
+            for number, leg in enumerate((strong, weak))
+        ]
+        return tracks[0], tracks[1]
     if _needs_other(weak):
-        first = sample_leg(strong, phase, None, style)
-        return first, sample_leg(weak, phase, first, style)
-    second = sample_leg(weak, phase, None, style)
-    return sample_leg(strong, phase, second, style), second
+        first = _sample_leg(strong, phase, None, style)
+        return first, _sample_leg(weak, phase, first, style)
+    second = _sample_leg(weak, phase, None, style)
+    return _sample_leg(strong, phase, second, style), second
 
 
-def sample_leg(leg: Leg, phase: Array, other: HandTrack | None, style: SignerStyle) -> HandTrack:
-    """One hand at the phases (T,), with the other hand's track where it is placed on that."""
+def _still_pair(strong: Leg, weak: Leg, end: str, style: SignerStyle) -> tuple[Array, Array]:
+    """The wrists (1, 3) of both hands at the start or the end of a segment."""
+    plans = [getattr(leg, end) for leg in (strong, weak)]
+    still = [Leg(start=plan, end=plan) for plan in plans]
+    tracks = sample_legs(still[0], still[1], np.zeros(1), style)
+    return tracks[0].wrist, tracks[1].wrist
+
+
+def _sample_leg(
+    leg: Leg,
+    phase: Array,
+    other: HandTrack | None,
+    style: SignerStyle,
+    *,
+    between: tuple[Array, Array] | None = None,
+) -> HandTrack:
+    """One hand at the phases (T,): from wrist to wrist where `between` says so, else along the plans' spots."""
     progress = minimum_jerk(phase)
     shape_progress = minimum_jerk(phase / 0.8) if leg.transition else progress
     turn_progress = minimum_jerk(phase / 0.9) if leg.transition else progress
@@ -80,16 +103,15 @@ def sample_leg(leg: Leg, phase: Array, other: HandTrack | None, style: SignerSty
     rotation = leg.start.rotation * Rotation.from_rotvec(turn.as_rotvec() * turn_progress[:, None])
     joints, rotation = _cycle_hand(leg, joints, rotation, phase)
 
-    if leg.transition:
-        # Two places may be touched by different parts of the hand, so here it is the wrist that travels.
-        ends = [_wrist(plan, plan.rotation, plan.joints[None], other, style) for plan in (leg.start, leg.end)]
-        wrist = ends[0] + (ends[1] - ends[0]) * progress[:, None]
+    if between is not None:
+        wrist = between[0] + (between[1] - between[0]) * progress[:, None]
     else:
         wrist = _wrist(leg.start, rotation, joints, other, style)
         wrist = wrist + (_wrist(leg.end, rotation, joints, other, style) - wrist) * progress[:, None]
     wrist = np.broadcast_to(wrist, (len(phase), 3))
     wrist = wrist + np.array(leg.arc_m) * (4 * progress * (1 - progress))[:, None]
-    wrist = wrist + _cycle_path(leg, phase, other, style)
+    if leg.cycles:
+        wrist = wrist + _cycle_path(leg, phase, other, style)
     elbow = leg.start.elbow + (leg.end.elbow - leg.start.elbow) * progress
     return HandTrack(wrist=wrist, axes=rotation.as_matrix(), joints=joints, elbow=elbow)
 

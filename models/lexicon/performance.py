@@ -188,7 +188,7 @@ def _landmarks(skeleton: Skeleton, style: SignerStyle, width: int, height: int) 
     for points in hands:
         points[..., 2] -= points[:, :1, 2]  # MediaPipe: a hand's depth is relative to its wrist
     world = view(skeleton.body, style.framing) * np.array([1.0, -1.0, -1.0])
-    world = world - world[:, 23:25].mean(axis=1, keepdims=True)
+    world = (world - world[:, 23:25].mean(axis=1, keepdims=True)) * np.array([width, height, 1.0])
 
     def inside(points: Array) -> Array:
         return (points[..., :2] > 0).all(-1) & (points[..., 0] < width) & (points[..., 1] < height)

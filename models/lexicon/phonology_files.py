@@ -78,6 +78,18 @@ def _entry(where: Where, value: object, *, theme: str) -> SignEntry:
         weak = _posture(where.under("weak"), fields.get("weak"), None)
     elif "weak" in fields:
         where.under("weak").fail("a posture", "only with hands: base or both")
+    steps = _steps(where, fields.get("moves") or [], strong, weak)
+    if weak is not None:
+        spots = [posture.spot for posture in (strong, weak)]
+        moves = [[step.strong for step in steps], [step.weak for step in steps if step.weak]]
+        on_other = [
+            any(spot.place.on == "other" for spot in (start, *(move.to for move in hand_moves if move.to)))
+            for start, hand_moves in zip(spots, moves, strict=True)
+        ]
+        if all(on_other):
+            where.under("weak.at").fail(
+                weak.spot.place.name, "a place on the body, since the strong hand is on the weak"
+            )
     words = fields.get("words") or [where.entry.lower().replace("-", " ")]
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         where.under("words").fail(words, "a list of words (put yes, no, on, off and numbers in quotes)")
@@ -88,7 +100,7 @@ def _entry(where: Where, value: object, *, theme: str) -> SignEntry:
         hands=hands,
         strong=strong,
         weak=weak,
-        steps=_steps(where, fields.get("moves") or [], strong, weak),
+        steps=steps,
         repeat=int(where.under("repeat").number(fields.get("repeat", 1), 1, 5)),
         hold_s=None if hold is None else where.under("hold_s").number(hold, 0, 3),
         marks=Marks(

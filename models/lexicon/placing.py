@@ -28,6 +28,8 @@ SHOULDER_HEIGHT = 0.53
 """Shoulder width, and how far down the shoulders' middle lies, over the picture's side: where `perform` has them."""
 DEPTH_IN_PIXELS = 10.0
 """MediaPipe's depth is in picture widths and stays well below this; a larger one is in pixels already."""
+BONE_IN_SHOULDERS = 0.8
+"""An upper arm or forearm is at least this long, in shoulder widths (Drillis and Contini: 0.85 and 0.78 to 0.95)."""
 _JOINTS = ("SHOULDER", "ELBOW", "WRIST")
 
 
@@ -54,10 +56,15 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """points (T, K, 3) in pixels of the common picture (world landmarks: metres) and sure (T, K), 0 where missing."""
+    """points (T, K, 3) in pixels of the common picture (the world's: metres) and sure (T, K), 0 where missing.
+
+    depth_share: what the body's depth is multiplied with to give arms of one length. MediaPipe often makes the depth
+    of arms three times too large; the recorded depth stays as it is, but bones are measured with this.
+    """
 
     points: Array
     sure: Array
+    depth_share: float = 1.0
 
     def __len__(self) -> int:
         return len(self.points)
@@ -111,17 +118,18 @@ def place(pose: Pose, like: Pose, size: int) -> Motion:
     both = ends[0][1] & ends[1][1]
     middle = np.median((ends[0][0] + ends[1][0])[both] / 2, axis=0)
     data, sure = arrays(pose)
-    image = np.ones(data.shape[1], dtype=bool)
-    layout = layout_of(pose).components
-    if WORLD in layout:
-        image[layout[WORLD]] = False
+    image = ~_world(pose)
     depth = np.abs(data[:, image, 2][sure[:, image] > 0])
     unit = 1.0 if depth.size and np.percentile(depth, 99) > DEPTH_IN_PIXELS else float(pose.header.dimensions.width)
     factor = SHOULDER_FRACTION * size / width
     placed = data.copy()
     placed[:, image] *= np.array([factor, factor, factor * max(unit, 1.0)])
     placed[:, image, :2] += np.array([0.5, SHOULDER_HEIGHT]) * size - factor * middle[:2]
-    return Motion(points=np.where(sure[..., None] > 0, placed, 0), sure=sure)
+    # A .pose holds world landmarks in metres times the picture's size.
+    placed[:, ~image, :2] /= np.maximum([pose.header.dimensions.width, pose.header.dimensions.height], 1)
+    placed = np.where(sure[..., None] > 0, placed, 0)
+    share = _depth_share(placed, sure, layout_of(pose), SHOULDER_FRACTION * size)
+    return Motion(points=placed, sure=sure, depth_share=share)
 
 
 def resample(pose: Pose, fps: float, speed: float = 1.0) -> Pose:
@@ -157,15 +165,22 @@ def resample(pose: Pose, fps: float, speed: float = 1.0) -> Pose:
 def pose_of(motion: Motion, like: Pose, *, fps: float, size: int) -> Pose:
     """A motion as a pose with the components of `like`, in a picture of size x size pixels."""
     points = motion.points.copy()
-    layout = layout_of(like).components
-    image = np.ones(points.shape[1], dtype=bool)
-    if WORLD in layout:
-        image[layout[WORLD]] = False
-    points[:, image, 2] /= size
+    world = _world(like)
+    points[:, ~world, 2] /= size
+    points[:, world, :2] *= size
     dimensions = PoseHeaderDimensions(width=size, height=size, depth=0)
     header = PoseHeader(like.header.version, dimensions, list(like.header.components))
     points = np.where(motion.sure[..., None] > 0, points, 0)
     return with_arrays(Pose(header, like.body), points[:, None], motion.sure[:, None], fps=fps)
+
+
+def _world(pose: Pose) -> NDArray[np.bool_]:
+    """(K,) which landmarks are those of the world."""
+    chosen = np.zeros(sum(len(entry.points) for entry in pose.header.components), dtype=bool)
+    layout = layout_of(pose).components
+    if WORLD in layout:
+        chosen[layout[WORLD]] = True
+    return chosen
 
 
 def arrays(pose: Pose) -> tuple[Array, Array]:
@@ -175,6 +190,21 @@ def arrays(pose: Pose) -> tuple[Array, Array]:
     masked = np.ma.getmaskarray(pose.body.data)[:, 0, :, :3].any(axis=-1)
     sure = np.where(masked | ~np.isfinite(data).all(axis=-1), 0, np.maximum(sure, 0))
     return np.where(sure[..., None] > 0, data, 0), sure
+
+
+def _depth_share(points: Array, sure: Array, layout: Layout, shoulders: float) -> float:
+    shares = list[float]()
+    for arm in layout.body_arms:
+        for ends in ([arm.shoulder, arm.elbow], [arm.elbow, arm.wrist]):
+            known = (sure[:, ends] > 0).all(axis=1)
+            if not known.any():
+                continue
+            bone = points[known, ends[1]] - points[known, ends[0]]
+            flat, deep = np.linalg.norm(bone[:, :2], axis=1), np.abs(bone[:, 2])
+            length = max(float(np.percentile(flat, 95)), BONE_IN_SHOULDERS * shoulders)
+            clear = deep > 0.3 * shoulders
+            shares += list(np.sqrt(np.maximum(length**2 - flat**2, 0))[clear] / deep[clear])
+    return float(np.clip(np.median(shares), 0.1, 1)) if shares else 1.0
 
 
 def _with_points(pose: Pose, points: dict[str, list[str]]) -> Pose:

@@ -30,9 +30,9 @@ RELAXED = Handshape(
 )
 # Where a resting wrist is, in arm lengths from the shoulder, with palm and fingers.
 RESTS: dict[str, tuple[Vector, Vector, Vector]] = {
-    "lap": ((0.12, -0.90, 0.30), (0.35, -0.94, 0.0), (0.35, -0.1, 0.93)),
+    "lap": ((0.0, -0.90, 0.30), (0.35, -0.94, 0.0), (0.35, -0.1, 0.93)),
     "sides": ((-0.11, -0.96, 0.04), (0.95, 0.0, -0.2), (0.05, -1.0, 0.15)),
-    "waist": ((0.11, -0.76, 0.38), (0.2, -0.3, -0.93), (0.93, -0.25, 0.1)),
+    "waist": ((-0.09, -0.76, 0.38), (0.2, -0.3, -0.93), (0.93, -0.25, 0.1)),
 }
 
 
@@ -206,7 +206,7 @@ def _transition(before: Phase, after: Phase, style: SignerStyle) -> Phase:
     for start, end in ((before.strong, after.strong), (before.weak, after.weak)):
         leg = Leg(start=_at(start, 1.0), end=_at(end, 0.0), transition=True)
         travel = float(np.linalg.norm(rough_position(leg.end, style) - rough_position(leg.start, style)))
-        legs.append(replace(leg, arc_m=(0.0, 0.0, 0.14 * travel)))
+        legs.append(replace(leg, arc_m=(-0.25 * travel, 0.0, 0.14 * travel)))
     strong, weak = legs
     needs = [leg_duration_s(leg, style) for leg in legs]
     # The weak hand's long way to its resting place does not hold the strong hand up.

@@ -24,6 +24,7 @@ from models.lexicon.joints import (
 )
 from models.lexicon.motion import minimum_jerk
 from models.lexicon.placing import SHOULDER_FRACTION, Arm, Array, Layout, Motion
+from models.pose.landmarks import BODY
 
 SHORTEST_S, LONGEST_S = 0.14, 1.2
 WEAK_SHARE = 0.75
@@ -60,6 +61,8 @@ def transition(before: Motion, after: Motion, layout: Layout, *, fps: float, siz
         _move_arm(frames, start, end, arm, phase, steps, fps, limit)
         if arm.hand is not None:
             _move_hand(frames, start, end, arm, phase, steps * fps)
+    share = start.depth_share + (end.depth_share - start.depth_share) * progress
+    frames.points[:, layout.components[BODY], 2] /= share
     return frames
 
 
@@ -107,7 +110,7 @@ def _peak_jerk(start: _Edge, end: _Edge, layout: Layout, seconds: float, fps: fl
 
 
 class _Edge:
-    """A motion at its join: positions (K, 3), confidence (K,) and velocity (K, 3) per second where it is known."""
+    """A motion at its join: positions (K, 3) with arms of one length, confidence (K,), velocity (K, 3) per frame."""
 
     def __init__(self, motion: Motion, layout: Layout, *, last: bool) -> None:
         frame = len(motion) - 1 if last else 0
@@ -119,6 +122,9 @@ class _Edge:
         # The slope of the straight line through the frames at the edge: one difference would be mostly tremble.
         slope = np.einsum("t,tkc->kc", times, motion.points[window]) / max(float((times**2).sum()), 1.0)
         self.per_frame = np.where(known[:, None], slope, 0.0)
+        self.depth_share = motion.depth_share
+        for values in (self.points, self.per_frame):
+            values[layout.components[BODY], 2] *= motion.depth_share
         self.turns = {arm.hand.start: palm_turn(motion.points[window, arm.hand])
                       for arm in layout.body_arms if arm.hand and known[arm.hand].all()}  # fmt: skip
 
@@ -210,6 +216,10 @@ def at_rest(motion: Motion, frame: int, layout: Layout) -> Motion:
     The arms are as long as they usually look in the clip. An arm that the frame does not show stays missing.
     """
     points, sure = motion.points[[frame]].copy(), motion.sure[[frame]].copy()
+    every = motion.points.copy()
+    body = layout.components[BODY]
+    for values in (points, every):
+        values[:, body, 2] *= motion.depth_share
     for arm in (*layout.body_arms, *layout.world_arms):
         if arm.hand is not None:
             sure[:, arm.hand] = 0
@@ -218,7 +228,7 @@ def at_rest(motion: Motion, frame: int, layout: Layout) -> Motion:
         if not known[frame]:
             continue
         upper, fore = (
-            np.percentile(np.linalg.norm(motion.points[known, a] - motion.points[known, b], axis=1), 90, keepdims=True)
+            np.percentile(np.linalg.norm(every[known, a] - every[known, b], axis=1), 90, keepdims=True)
             for a, b in ((arm.elbow, arm.shoulder), (arm.wrist, arm.elbow))
         )
         inwards = 1.0 if arm.side == "right" else -1.0
@@ -229,4 +239,5 @@ def at_rest(motion: Motion, frame: int, layout: Layout) -> Motion:
             points[:, tip] += wrist - points[:, arm.wrist]
         points[:, arm.elbow] = elbow_of(points[:, arm.shoulder], wrist, outwards, upper, fore)
         points[:, arm.wrist] = wrist
-    return Motion(points=points, sure=sure)
+    points[:, body, 2] /= motion.depth_share
+    return Motion(points=points, sure=sure, depth_share=motion.depth_share)

@@ -8,7 +8,8 @@ Every pose in the project has these components in this order, because the ecosys
 
 Coordinates: x to the right and y down in pixels of the upright frame; z is MediaPipe's relative depth in
 units of the frame width (smaller is nearer the camera; origin mid-hip for the body, wrist for a hand).
-World landmarks are metres, origin mid-hip. "Left" is the signer's left. A landmark that was not seen has
+World landmarks have their origin mid-hip; z is metres, and x and y are metres times the frame's width and height,
+because that is what pose-format's files hold. "Left" is the signer's left. A landmark that was not seen has
 confidence 0 and is masked.
 
 Shapes: T frames, K landmarks, C coordinates (x, y, z).
