@@ -179,8 +179,11 @@ def main() -> None:
     cv2.setNumThreads(1)
     clip = signs(SIGNS[:4], "", FPS)
     for size in (256, 512, 1080):
-        print(speed(clip, size))
+        Signer(clip, LOOKS["alex"], height=size).frame(0)
+    # Before Holistic comes in: this is the avatar's own.
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    for size in (256, 512, 1080):
+        print(speed(clip, size))
 
     sets = {"signs": signs(SIGNS, "", 12), "spelling": signs((), LETTERS, 12), "postures": postures()}
     for number, (name, pose) in enumerate(sets.items()):

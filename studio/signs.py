@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from models.errors import LexiconError
-from models.files import safe_name
 from models.lexicon.embedded import embedded_lexicon
-from models.lexicon.glossline import GlossLine, Item, format_gloss_line, parse_gloss_line
+from models.lexicon.glossline import GlossLine, Item, parse_gloss_line
 from models.lexicon.index import INDEX, open_lexicon
+from models.lexicon.recordings import add
 from models.lexicon.signs import Entry, Lexicon
 from models.lexicon.text import to_glosses, word_table
 from models.lexicon.thumbnails import thumbnail_path
+from models.pose.files import read_pose
 
 SHOWN = 24
 """Most signs shown for one search."""
@@ -39,6 +40,22 @@ def lexicons(*own: Path) -> list[Lexicon]:
     return [*(open_lexicon(folder) for folder in folders if (folder / INDEX).exists()), embedded()]
 
 
+def keep(pose: str | Path, gloss: str, words: str, own: Path, folder: Path) -> tuple[str, str | None]:
+    """Add an extracted sign to the shared lexicon if there is one, else to the page's own.
+
+    Returns what became of it in words, and, for the page's own, a zip of that lexicon (written to `folder`), because
+    it is forgotten with the page. Raises LexiconError and PoseError.
+    """
+    shared = shared_folder()
+    entry = add(
+        shared or own, read_pose(pose), gloss, words=[word.strip() for word in words.split(",") if word.strip()]
+    )
+    if shared is not None:
+        return f"{entry.gloss} is in the lexicon of this studio; use it in Synthesize.", None
+    packed = shutil.make_archive(str(folder / "lexicon"), "zip", own)
+    return f"{entry.gloss} can be used in Synthesize until this page is closed; download it to keep it.", packed
+
+
 def known(among: Sequence[Lexicon]) -> set[str]:
     """Every gloss of these lexicons."""
     return {gloss for lexicon in among for gloss in lexicon.glosses}
@@ -52,14 +69,6 @@ def draft(text: str, among: Sequence[Lexicon]) -> GlossLine:
 def read_line(line: str, among: Sequence[Lexicon]) -> tuple[Item, ...]:
     """The items of a gloss line that a person wrote. Raises LexiconError, naming what is near, for unknown signs."""
     return parse_gloss_line(line, known(among)).items
-
-
-def words_of(line: str) -> list[str]:
-    """The items of a gloss line as written, for showing; an unfinished line gives none."""
-    try:
-        return [format_gloss_line([item]) for item in parse_gloss_line(line).items]
-    except LexiconError:
-        return []
 
 
 def found(text: str, among: Sequence[Lexicon]) -> list[dict[str, str]]:
@@ -80,8 +89,3 @@ def _picture(entry: Entry) -> str:
     if entry.path or not path.exists():
         return ""
     return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
-def problems(among: Sequence[Lexicon]) -> list[str]:
-    """What was skipped in the folders, in words."""
-    return [f"{safe_name(one.name)}: {problem}" for one in among for problem in one.problems]

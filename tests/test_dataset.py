@@ -130,6 +130,19 @@ def test_a_look_is_described_in_words() -> None:
     assert describe_look(LOOKS["kofi"]).startswith("skin=#52362a hair=#161313 shirt=#ced4dc hair_style=buzz")
 
 
+def die_once(marker: Path, number: int) -> int:
+    if number == 3 and not marker.exists():
+        marker.touch()
+        os._exit(3)
+    return number
+
+
+def test_work_of_a_lost_process_is_done_by_another(tmp_path: Path) -> None:
+    tasks = [(tmp_path / "marker", number) for number in range(6)]
+    assert sorted(in_processes(die_once, tasks, 2)) == list(range(6))
+    assert (tmp_path / "marker").exists()
+
+
 def test_what_a_task_raises_is_raised_and_a_lost_process_is_told() -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_processes(divmod, [(1, 0), (1, 1)], 2))

@@ -189,6 +189,22 @@ def test_random_signers_make_the_sentence_without_leaving_reach_or_picture(sente
         assert np.mean(np.concatenate([shown[span] for span in spans])) > 0.97
 
 
+def test_every_sign_can_follow_another_smoothly(lexicon):
+    entries = list(lexicon.values())  # 40 at a time, so that each kind of contact meets the others
+    for start in range(0, len(entries), 40):
+        made, _, _ = skeleton(entries[start : start + 40], SignerStyle(seed=start), fps=50)
+        for points in (made.body, made.face, *made.hands):
+            assert np.isfinite(points).all()
+        steps = np.linalg.norm(np.diff(made.hands[0][:, 0], axis=0), axis=1) * 50
+        assert steps.max() < 4.0  # m/s
+
+
+def test_a_hand_on_the_other_hand_may_follow_the_other_way_round(lexicon):
+    made, _, _ = skeleton([lexicon["COMPUTER"], lexicon["TREE"], lexicon["COFFEE"]])
+    for points in made.hands:
+        assert np.linalg.norm(np.diff(points[:, 0], axis=0), axis=1).max() * 50 < 4.0
+
+
 def test_marks_move_brows_mouth_and_head(lexicon):
     def face(gloss):
         made, times, (span,) = skeleton([lexicon[gloss]])

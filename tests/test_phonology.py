@@ -127,6 +127,12 @@ def test_a_broken_file_is_refused_with_what_to_do(folder, text, expected):
         entries(folder, text)
 
 
+def test_hands_that_are_each_placed_on_the_other_are_refused(folder):
+    strong, weak = (GOOD.replace("neutral", f"other.{part}") for part in ("palm", "back"))
+    with pytest.raises(LexiconError, match=r"weak\.at"):
+        entries(folder, f"MY-SIGN:\n  hands: base\n  strong: {strong}\n  weak: {weak}\n  source: me\n")
+
+
 def test_the_same_gloss_in_two_files_is_refused(folder):
     (folder / "other.yaml").write_text(f"MY-SIGN:\n  strong: {GOOD}\n  source: me\n", encoding="utf-8")
     with pytest.raises(LexiconError, match="already"):

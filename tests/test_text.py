@@ -78,6 +78,7 @@ def draft(text: str) -> str:
         ("Thank you! I like the ice cream.", "THANK-YOU . ME LIKE ICE-CREAM"),
         ("the ice-cream", "ICE-CREAM"),
         ("I went to school", "ME GO SCHOOL"),
+        ("don't do it", "fs-DO HE NOT"),
         ("mice", "MOUSE"),
         ("her book", "HIS BOOK"),
         ("I like her.", "ME LIKE HE"),

@@ -23,7 +23,8 @@ MAX_REACH = 0.985  # of the arm's length: nobody signs with locked elbows
 MIN_REACH = 0.30
 SWIVELS_RAD = np.radians(np.linspace(-110, 110, 45))
 SWIVEL_SMOOTHING_S = 0.08
-HANGING = np.array([-0.42, -1.0, -0.18])  # out, down and a little back: where an elbow hangs by itself
+HANGING = np.array([-0.40, -1.0, -0.32])  # out, down and a little back: where an elbow hangs by itself
+LIFTED = np.array([-1.0, -0.15, -0.1])
 
 # Comfort (one unit of cost) and anatomical limits, degrees.
 FLEXION_COMFORT_DEG, FLEXION_LIMITS_DEG = 50.0, (-80.0, 85.0)
@@ -77,17 +78,12 @@ def solve_arm(
     distance = np.clip(asked, MIN_REACH * length, MAX_REACH * length)
     wrist = shoulder + direction * distance[:, None]
 
-    along = (upper_arm_m**2 - forearm_m**2 + distance**2) / (2 * distance)
-    radius = np.sqrt(np.maximum(upper_arm_m**2 - along**2, 0))
-    centre = shoulder + direction * along[:, None]
-    lifted = np.array([-1.0, -0.15, -0.1])
-    hang = HANGING + elbow_out[:, None] * (lifted - HANGING)
-    first = _unit(hang - direction * np.sum(hang * direction, axis=1, keepdims=True))
-    second = np.cross(direction, first)
+    centre, first, second = _elbow_circle(shoulder, direction, distance, upper_arm_m, forearm_m, elbow_out)
 
     def elbow_at(swivel: Array) -> Array:  # (T, S) -> (T, S, 3)
-        ring = np.cos(swivel)[..., None] * first[:, None] + np.sin(swivel)[..., None] * second[:, None]
-        return centre[:, None] + radius[:, None, None] * ring
+        return (
+            centre[:, None] + np.cos(swivel)[..., None] * first[:, None] + np.sin(swivel)[..., None] * second[:, None]
+        )
 
     grid = np.broadcast_to(SWIVELS_RAD, (len(wrist), len(SWIVELS_RAD)))
     swivel = _least_cost_path(_cost(elbow_at(grid), shoulder, wrist, hand_axes, grid), step_s)
@@ -102,6 +98,17 @@ def solve_arm(
         deviation=deviation[:, 0],
         roll=roll[:, 0],
     )
+
+
+def _elbow_circle(
+    shoulder: Array, direction: Array, distance: Array, upper_arm_m: float, forearm_m: float, elbow_out: Array
+) -> tuple[Array, Array, Array]:
+    """Centre and two radii at right angles, each (T, 3), of the circle of possible elbows; it hangs at the first."""
+    along = (upper_arm_m**2 - forearm_m**2 + distance**2) / (2 * distance)
+    radius = np.sqrt(np.maximum(upper_arm_m**2 - along**2, 0))[:, None]
+    hang = HANGING + elbow_out[:, None] * (LIFTED - HANGING)
+    first = radius * _unit(hang - direction * np.sum(hang * direction, axis=1, keepdims=True))
+    return shoulder + direction * along[:, None], first, np.cross(direction, first)
 
 
 def wrist_angles(elbow: Array, shoulder: Array, wrist: Array, hand_axes: Array) -> tuple[Array, Array, Array]:

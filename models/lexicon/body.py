@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+PIVOT = np.array([0.0, 0.4, 0.0])  # the framing turns the signer about the middle of the chest
+
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
@@ -73,6 +75,7 @@ class Framing:
     headroom_m: float = 0.15  # between the top of the head and the frame's upper edge
     shift_fraction: float = 0.0  # of the signer to the right, over the frame width
     yaw_rad: float = 0.0  # of the signer against the camera
+    pitch_rad: float = 0.0  # of the camera: positive looks down on the signer
     roll_rad: float = 0.0
 
     def __post_init__(self) -> None:
@@ -128,6 +131,7 @@ class SignerStyle:
             headroom_m=rng.uniform(0.12, 0.17),
             shift_fraction=rng.normal(0, 0.012),
             yaw_rad=rng.normal(0, np.radians(4)),
+            pitch_rad=rng.normal(np.radians(3), np.radians(3)),
             roll_rad=rng.normal(0, np.radians(0.8)),
         )
         return cls(
@@ -161,9 +165,11 @@ def project(points: Array, style: SignerStyle, *, width: int, height: int) -> Ar
 
 
 def view(points: Array, framing: Framing) -> Array:
-    """Body points (..., 3) as the camera sees the signer: turned by the framing's yaw and roll, still in metres."""
+    """Body points (..., 3) as the camera sees the signer: turned by the framing's angles about the chest, in metres."""
     cos, sin = np.cos(framing.yaw_rad), np.sin(framing.yaw_rad)
     yaw = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
     cos, sin = np.cos(framing.roll_rad), np.sin(framing.roll_rad)
     roll = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    return points @ (roll @ yaw).T
+    cos, sin = np.cos(framing.pitch_rad), np.sin(framing.pitch_rad)
+    pitch = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    return (points - PIVOT) @ (roll @ pitch @ yaw).T + PIVOT

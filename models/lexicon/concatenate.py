@@ -234,7 +234,8 @@ def _smoothed(points: Array, sure: Array, joins: Sequence[tuple[int, int]]) -> A
         beyond = np.abs(np.arange(window.start, window.stop) + 0.5 - seam) - 0.5  # 0 for the two frames at the seam
         share = np.clip(1 - beyond / SMOOTHED_FRAMES, 0, 1)[:, None, None]
         known = (sure[window] > 0).all(axis=0)
-        smooth = savgol_filter(points[window][:, known], _WINDOW, _ORDER, axis=0)
+        # The window reaches beyond every frame that is changed, so what the filter does at its ends never shows.
+        smooth = savgol_filter(points[window][:, known], _WINDOW, _ORDER, axis=0, mode="nearest")
         result[window][:, known] += share * (smooth - points[window][:, known])
     return result
 

@@ -116,6 +116,8 @@ class GlossLegibility:
             "facing_distance_palms": self.facing_distance,
             "palm_distance_palms": _mean(hands.distance[palms]),
             "back_distance_palms": _mean(hands.distance[backs]),
+            "left_distance_palms": _mean(hands.distance[hands.found & hands.left]),
+            "right_distance_palms": _mean(hands.distance[hands.found & ~hands.left]),
             "body": self.body / max(self.frames, 1),
             "face": self.face / max(self.frames, 1),
         }

@@ -72,24 +72,16 @@ def _entry(where: Where, value: object, *, theme: str) -> SignEntry:
     if not fields.get("source"):
         where.under("source").fail(fields.get("source"), "the reference that describes this sign")
     hands = where.under("hands").one_of(fields.get("hands", "one"), HANDEDNESS)
-    strong = _posture(where.under("strong"), fields.get("strong"), None)
+    strong = _posture(where.under("strong"), fields.get("strong"))
     weak = None
     if hands in (BASE, BOTH):
-        weak = _posture(where.under("weak"), fields.get("weak"), None)
+        weak = _posture(where.under("weak"), fields.get("weak"))
     elif "weak" in fields:
         where.under("weak").fail("a posture", "only with hands: base or both")
     steps = _steps(where, fields.get("moves") or [], strong, weak)
-    if weak is not None:
-        spots = [posture.spot for posture in (strong, weak)]
-        moves = [[step.strong for step in steps], [step.weak for step in steps if step.weak]]
-        on_other = [
-            any(spot.place.on == "other" for spot in (start, *(move.to for move in hand_moves if move.to)))
-            for start, hand_moves in zip(spots, moves, strict=True)
-        ]
-        if all(on_other):
-            where.under("weak.at").fail(
-                weak.spot.place.name, "a place on the body, since the strong hand is on the weak"
-            )
+    weak_moves = [step.weak for step in steps if step.weak]
+    if weak is not None and _on_other(strong, [step.strong for step in steps]) and _on_other(weak, weak_moves):
+        where.under("weak.at").fail(weak.spot.place.name, "a place on the body, as the strong hand is on the weak")
     words = fields.get("words") or [where.entry.lower().replace("-", " ")]
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         where.under("words").fail(words, "a list of words (put yes, no, on, off and numbers in quotes)")
@@ -132,10 +124,15 @@ def _steps(where: Where, value: object, strong: Posture, weak: Posture | None) -
     return tuple(steps)
 
 
-def _posture(where: Where, value: object, before: Posture | None) -> Posture:
+def _on_other(start: Posture, moves: list[Move]) -> bool:
+    """Whether a hand is ever placed on the other hand."""
+    return any(spot.place.on == "other" for spot in (start.spot, *(move.to for move in moves if move.to)))
+
+
+def _posture(where: Where, value: object) -> Posture:
     fields = where.fields(value, POSTURE_KEYS)
     for key in ("shape", "palm", "fingers", "at"):
-        if before is None and key not in fields:
+        if key not in fields:
             where.under(key).fail(None, "a value (every starting posture names shape, palm, fingers and at)")
     palm, fingers = _orientation(where, fields["palm"], fields["fingers"])
     return Posture(

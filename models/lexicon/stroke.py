@@ -16,6 +16,8 @@ from models.pose.span import SIDES, body_point, raised_hand, shoulder_width, wri
 
 ARRIVED = 0.35
 """A rising hand has arrived once its speed has fallen to this share of its peak."""
+STILL = 0.1
+"""Below this share of its peak it stands."""
 LEAST_RISE = 0.3
 """A hand that rises by less (in shoulder widths) was not at rest: the clip begins with the sign."""
 LARGEST_SHARE = 0.4
@@ -54,7 +56,7 @@ def _arrival(height: Array, speed: Array) -> int:
     if not len(slow):
         return 0
     arrived = peak + int(slow[0])
-    # On to where it is slowest: a hand in flight is blurred, and joins worse than one that is nearly still.
-    while arrived + 1 < limit and speed[arrived + 1] < speed[arrived]:
+    # On until it is nearly still, or speeds up again: a hand in flight is blurred and joins badly.
+    while arrived + 1 < limit and speed[arrived + 1] < speed[arrived] and speed[arrived] > STILL * speed[peak]:
         arrived += 1
     return arrived if height[arrived] - height[0] > LEAST_RISE else 0

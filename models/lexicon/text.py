@@ -175,10 +175,12 @@ def _clause(words: Sequence[_Word], mark: str, known: Candidates, draft: _Draft)
         length, form = _phrase(words, index, known)
         phrase = words[index : index + length]
         after = words[index + length].form if index + length < len(words) else None
+        # "Do not do it": the second "do" is what is done.
+        helps = form in rules["helping"] and after and (index == 0 or words[index - 1].form not in rules["negations"])
         index += length
         if after and after not in rules["dropped"] and after not in rules["optional"]:
             form = rules["before_a_noun"].get(form, form)
-        if length == 1 and (form in rules["dropped"] or (form in rules["helping"] and after)) and not phrase[0].named:
+        if length == 1 and (form in rules["dropped"] or helps) and not phrase[0].named:
             continue
         group = "rest"
         if form in rules["time"] or form in rules["time_phrases"]:

@@ -31,7 +31,7 @@ RELAXED = Handshape(
 # Where a resting wrist is, in arm lengths from the shoulder, with palm and fingers.
 RESTS: dict[str, tuple[Vector, Vector, Vector]] = {
     "lap": ((0.0, -0.90, 0.30), (0.35, -0.94, 0.0), (0.35, -0.1, 0.93)),
-    "sides": ((-0.11, -0.96, 0.04), (0.95, 0.0, -0.2), (0.05, -1.0, 0.15)),
+    "sides": ((-0.09, -0.97, 0.03), (0.95, 0.0, -0.2), (0.05, -1.0, 0.15)),
     "waist": ((-0.09, -0.76, 0.38), (0.2, -0.3, -0.93), (0.93, -0.25, 0.1)),
 }
 
@@ -201,17 +201,21 @@ class _Walker:
 
 
 def _transition(before: Phase, after: Phase, style: SignerStyle) -> Phase:
-    """Between signs: as long as the further hand needs, in a path that bulges forward, away from body and face."""
-    legs = []
-    for start, end in ((before.strong, after.strong), (before.weak, after.weak)):
-        leg = Leg(start=_at(start, 1.0), end=_at(end, 0.0), transition=True)
-        travel = float(np.linalg.norm(rough_position(leg.end, style) - rough_position(leg.start, style)))
-        legs.append(replace(leg, arc_m=(-0.25 * travel, 0.0, 0.14 * travel)))
-    strong, weak = legs
-    needs = [leg_duration_s(leg, style) for leg in legs]
+    """Between signs: as long as the further hand needs, bulging away from body and face, and hands from each other."""
+    strong, weak = (
+        Leg(start=_at(start, 1.0), end=_at(end, 0.0), transition=True)
+        for start, end in ((before.strong, after.strong), (before.weak, after.weak))
+    )
+    travels = [
+        float(np.linalg.norm(rough_position(leg.end, style) - rough_position(leg.start, style)))
+        for leg in (strong, weak)
+    ]
+    needs = [leg_duration_s(leg, style) for leg in (strong, weak)]
+    arcs = [(-0.2 * min(travels), 0.0, 0.14 * travel) for travel in travels]
     # The weak hand's long way to its resting place does not hold the strong hand up.
-    duration_s = max(needs[0], 0.75 * needs[1])
-    return Phase(duration_s=max(duration_s, 0.14 / style.tempo), strong=strong, weak=weak)
+    duration_s = max(needs[0], 0.75 * needs[1], 0.14 / style.tempo)
+    strong, weak = (replace(leg, arc_m=arc) for leg, arc in zip((strong, weak), arcs, strict=True))
+    return Phase(duration_s=duration_s, strong=strong, weak=weak)
 
 
 def _at(leg: Leg, phase: float) -> HandPlan:

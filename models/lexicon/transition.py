@@ -175,7 +175,7 @@ def _move_hand(frames: Motion, start: _Edge, end: _Edge, arm: Arm, phase: Array,
         if carried is None:
             return
         hands = (start.points[part], carried) if shown[0] else (carried, end.points[part])
-        share = np.maximum(FIRST_SIGHT, 1 - progress if shown[0] else progress)
+        share = FIRST_SIGHT + (1 - FIRST_SIGHT) * (1 - progress if shown[0] else progress)
         sure = seen.sure[part] * share[:, None]
     still = np.zeros(3)
     turns = [edge.turns.get(part.start, still) * steps if all(shown) else still for edge in (start, end)]

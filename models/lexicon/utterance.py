@@ -20,6 +20,7 @@ from models.lexicon.phonology import Phonology, SignEntry
 from models.lexicon.phonology_files import load_phonology
 from models.lexicon.signs import Entry, Lexicon, find_first
 from models.lexicon.spelling import LETTER_HOLD_S, spell
+from models.lexicon.timeline import END_HOLD_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,8 @@ def sign_line(
         style = replace(options.style, tempo=options.style.tempo * options.speed)
         made = perform(written, style, fps=options.fps, width=options.size, height=options.size)
     else:
-        joined = concatenate(list(_clips(parts, options)), JoinOptions(fps=options.fps, size=options.size))
+        joining = JoinOptions(fps=options.fps, size=options.size, speed=options.speed)
+        joined = concatenate(list(_clips(parts, options)), joining)
         made = Performance(pose=joined.pose, segments=joined.segments)
     return replace(made, segments=_by_item(made.segments, parts, items))
 
@@ -102,7 +104,8 @@ def _with_pause(part: _Part) -> SignEntry:
     assert part.written is not None
     if not part.pause_ms:
         return part.written
-    return replace(part.written, hold_s=(part.written.hold_s or 0) + part.pause_ms / 1000)
+    hold_s = END_HOLD_S if part.written.hold_s is None else part.written.hold_s
+    return replace(part.written, hold_s=hold_s + part.pause_ms / 1000)
 
 
 def _clips(parts: Sequence[_Part], options: UtteranceOptions) -> Iterator[Clip | Pause]:
@@ -112,12 +115,12 @@ def _clips(parts: Sequence[_Part], options: UtteranceOptions) -> Iterator[Clip |
             made = perform([part.written], options.style, fps=options.fps, width=options.size, height=options.size)
             (segment,) = made.segments
             first, last = (round(time * options.fps / 1000) for time in (segment.start_ms, segment.end_ms))
-            yield Clip(pose=made.pose, gloss=segment.gloss, speed=options.speed, span=(first, last))
+            yield Clip(pose=made.pose, gloss=segment.gloss, span=(first, last))
         elif part.source is not None:
             lexicon, entry = part.source
             pose = lexicon.load(entry)
             span = entry.segment_frames(float(pose.body.fps))
-            yield Clip(pose=pose, gloss=entry.gloss, speed=options.speed, span=span)
+            yield Clip(pose=pose, gloss=entry.gloss, span=span)
         if part.pause_ms:
             yield Pause(part.pause_ms)
 

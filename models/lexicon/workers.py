@@ -23,23 +23,30 @@ def in_processes(
     """Call the function with each task's arguments; yields the results in the order in which they are done.
 
     workers: how many processes, one per core unless set; with 1 the work is done in this process. Processes are
-    spawned, because the caller may have threads. What a task raises is raised here, and ends the others.
-    Raises LexiconError when the system ends a process.
+    spawned, because the caller may have threads. What a task raises is raised here, and ends the others. When the
+    system ends a process, what is not done yet is tried again; LexiconError when that happens before one is done.
     """
+    waiting = dict(enumerate(tasks))
     count = min(workers or available_cores(), len(tasks))
     if count <= 1:
         yield from (function(*task) for task in tasks)
         return
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_settle)
-    try:
-        for future in as_completed([pool.submit(function, *task) for task in tasks]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise LexiconError(
-            "A process was ended by the system, often for lack of memory; run again with fewer --workers."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    while waiting:
+        before = len(waiting)
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_settle)
+        try:
+            numbers = {pool.submit(function, *task): number for number, task in waiting.items()}
+            for future in as_completed(numbers):
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    result = future.result()
+                    del waiting[numbers[future]]
+                    yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if len(waiting) == before:  # trying again would never end
+            raise LexiconError(
+                "A process was ended by the system, often for lack of memory; run again with fewer --workers."
+            )
 
 
 def _settle() -> None:

@@ -36,7 +36,7 @@ element.addEventListener('click', (event) => {
   const to = Math.min(Math.max(from + step, 0), line.length);
   if (step !== 0) line.splice(to, 0, word);
   props.value = line;
-  trigger('change');
+  trigger('input');
   setTimeout(() => {
     const place = Math.min(to, line.length - 1);
     element.querySelector(`button[data-move="${step}"][data-place="${place}"]`)?.focus();
@@ -65,9 +65,25 @@ element.addEventListener('click', (event) => {
 """
 
 
-def chips(words: Sequence[str], **settings: Any) -> gr.HTML:
-    """The words as chips that can be moved and removed. Value: list of str; its `change` fires when a person edits."""
-    return gr.HTML(list(words), html_template=_CHIPS, js_on_load=_CHIPS_JS, **settings)
+# `words` and its reverse in the browser itself: an edit shows at once, and no late answer overtakes the next one.
+# Each returns the list of outputs, which is one.
+_TO_WORDS = (
+    r"""line => [(line.includes('|') ? line.split('|') : line.split(/\s+/)).map(w => w.trim()).filter(Boolean)]"""
+)
+_TO_LINE = "words => [words.join(words.some(w => w.includes(' ')) ? ' | ' : ' ')]"
+
+
+def words(line: str) -> list[str]:
+    """The parts of a gloss line, as written: between bars where there are any, else between spaces."""
+    return [part.strip() for part in (line.split("|") if "|" in line else line.split()) if part.strip()]
+
+
+def chips(line: gr.Textbox, **settings: Any) -> gr.HTML:
+    """The gloss line as chips that can be moved and removed, kept in step with its text. Value: list of str."""
+    shown = gr.HTML(words(line.value), html_template=_CHIPS, js_on_load=_CHIPS_JS, **settings)
+    line.change(None, line, shown, js=_TO_WORDS, api_visibility="private")
+    shown.input(None, shown, line, js=_TO_LINE, api_visibility="private")
+    return shown
 
 
 def picker(signs: Sequence[dict[str, str]], **settings: Any) -> gr.HTML:

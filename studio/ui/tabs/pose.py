@@ -11,6 +11,7 @@ from models.pose.clean import CleanOptions
 from models.pose.extract import PoseOptions
 from models.pose.products import BatchProducts, ProductOptions, Products, make_many_products, make_products
 from models.progress import Cancelled, Progress
+from studio import signs
 from studio.inputs import check_batch, check_clip, parse_crop, sample_clips
 from studio.limits import Limits
 from studio.ui import sessions, views
@@ -57,9 +58,10 @@ def build(limits: Limits) -> gr.Video:
     files = gr.File(
         label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="pose-files", height=250
     )
+    extracted, adding = _add_to_lexicon()
     _batch(limits, options)
 
-    outputs = [status, preview, verdict, light, dark, files]
+    outputs = [status, preview, verdict, light, dark, files, extracted, adding]
 
     @user_errors
     def extract(request: gr.Request, path: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -67,7 +69,7 @@ def build(limits: Limits) -> gr.Video:
         check_clip(path, limits)
         page = sessions.session(request)
         page.stop.clear()
-        yield (views.message("Starting …"), None, "", *[gr.update(visible=False)] * 3)
+        yield (views.message("Starting …"), None, "", *[gr.update(visible=False)] * 3, None, gr.update(visible=False))
         folder = page.new_folder()
         chosen = _chosen(*values)
         work = stream(lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set), page.stop)
@@ -75,7 +77,7 @@ def build(limits: Limits) -> gr.Video:
             for report in work:
                 yield _shown(report)
         except Cancelled:
-            yield (views.message("Stopped. Nothing was kept of this run."), *[gr.skip()] * 5)
+            yield (views.message("Stopped. Nothing was kept of this run."), *[gr.skip()] * 7)
 
     go.click(
         extract,
@@ -88,6 +90,29 @@ def build(limits: Limits) -> gr.Video:
     )
     stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
     return clip
+
+
+def _add_to_lexicon() -> tuple[gr.State, gr.Accordion]:
+    """Keep the extracted sign under a gloss; returns what holds its pose, and the section, shown once there is one."""
+    extracted = gr.State(None)
+    with gr.Accordion("Add to the lexicon", open=False, visible=False, elem_id="pose-add") as section:
+        with gr.Row():
+            gloss = gr.Textbox(label="Gloss", placeholder="MY-SIGN", elem_id="add-gloss")
+            words = gr.Textbox(label="Words", placeholder="my sign, our sign", info="In English, with commas.")
+        add = gr.Button("Add this sign", elem_id="add-go")
+        status = gr.HTML(elem_id="add-status")
+        archive = gr.File(label="Your signs as a lexicon (zip)", interactive=False, visible=False, elem_id="add-zip")
+
+    @user_errors
+    def on_click(request: gr.Request, pose: str | None, name: str, meanings: str) -> tuple[Any, ...]:
+        required(pose, "There is no pose yet; extract one first.")
+        required((name or "").strip(), "The sign has no name yet; write a gloss such as MY-SIGN.")
+        page = sessions.session(request)
+        words, packed = signs.keep(pose, name, meanings or "", page.lexicon, page.new_folder())
+        return views.message(words), gr.update(value=packed, visible=packed is not None)
+
+    add.click(on_click, [extracted, gloss, words], [status, archive], api_visibility="private", show_progress="hidden")
+    return extracted, section
 
 
 def _timeline(theme_class: str) -> gr.Image:
@@ -167,7 +192,7 @@ def _chosen(
 
 def _shown(report: tuple[str, Progress] | Products) -> tuple[Any, ...]:
     if not isinstance(report, Products):
-        return (views.progress(*report), *[gr.skip()] * 5)
+        return (views.progress(*report), *[gr.skip()] * 7)
     return (
         views.message("Done. Look at the preview, then take what you need from the downloads below."),
         report.preview,
@@ -175,6 +200,8 @@ def _shown(report: tuple[str, Progress] | Products) -> tuple[Any, ...]:
         gr.update(value=report.figure_light, visible=True),
         gr.update(value=report.figure_dark, visible=True),
         gr.update(value=[str(path) for path in report.downloads], visible=True),
+        str(report.pose),
+        gr.update(visible=True),
     )
 
 

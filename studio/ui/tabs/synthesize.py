@@ -92,7 +92,7 @@ def _line() -> gr.Textbox:
         info="Glosses in order. fs-ANNA is fingerspelled; a comma or full stop is a pause.",
         elem_id="synthesize-line",
     )
-    order = chips(signs.words_of(FIRST_LINE), elem_id="synthesize-chips")
+    chips(line, elem_id="synthesize-chips")
     with gr.Accordion("Pick signs", open=True):
         search = gr.Textbox(label="Search by gloss or word", placeholder="house", elem_id="synthesize-search")
         shown = picker(signs.found("", signs.lexicons()), elem_id="synthesize-picker")
@@ -111,8 +111,6 @@ def _line() -> gr.Textbox:
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     gr.on([write.click, text.submit], draft, text, [line, notes], api_name="draft_gloss_line", show_progress="hidden")
-    line.change(signs.words_of, line, order, **quiet)
-    order.change(" ".join, order, line, **quiet)
     search.change(find, search, shown, trigger_mode="always_last", **quiet)
     shown.select(add, line, line, **quiet)
     return line
