@@ -20,8 +20,17 @@ MAX_ITEMS = 400
 _PAUSES = {",": SHORT_PAUSE_MS, ";": SHORT_PAUSE_MS, ":": SHORT_PAUSE_MS, ".": LONG_PAUSE_MS,
            "?": LONG_PAUSE_MS, "!": LONG_PAUSE_MS}  # fmt: skip
 _SPELLED = re.compile(r"(?:FS[-:]|#)([A-Z0-9]+)")
+_SPELLABLE = re.compile(r"[A-Z0-9]+")
 _LETTERS = re.compile(r"[A-Z0-9](?:-[A-Z0-9])+")
 _TIMED = re.compile(r"\((\d+)MS\)")
+
+
+class _UnknownGlossError(LexiconError):
+    """A gloss that the lexicon does not have, and the nearest ones that it has."""
+
+    def __init__(self, message: str, near: Sequence[str]) -> None:
+        super().__init__(message)
+        self.nearest = f"; nearest signs: {', '.join(near)}" if near else ""
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,11 @@ def format_gloss_line(items: Sequence[Item]) -> str:
     return (" | " if any(" " in word for word in words) else " ").join(words)
 
 
-def parse_gloss_line(line: str, known: Collection[str] | None = None) -> GlossLine:
+def parse_gloss_line(line: str, known: Collection[str] | None = None, *, spell_unknown: bool = False) -> GlossLine:
     """Read a gloss line. `known` are the glosses of the lexicon; without them any gloss is accepted.
 
-    Glosses may be typed in lower case. A number that is no gloss is fingerspelled.
+    Glosses may be typed in lower case. A number that is no gloss is fingerspelled, and with `spell_unknown` so is any
+    other word of A to Z and 0 to 9, with a note that names the nearest glosses.
     Raises LexiconError for an empty line, too many items, and a gloss that is not known, with the nearest ones.
     """
     tokens = _tokens(line, known)
@@ -88,7 +98,16 @@ def parse_gloss_line(line: str, known: Collection[str] | None = None) -> GlossLi
         raise LexiconError("The gloss line is empty; write glosses such as HELLO MY NAME fs-ANNA.")
     if len(tokens) > MAX_ITEMS:
         raise LexiconError(f"The gloss line has {len(tokens)} items; write at most {MAX_ITEMS} at a time.")
-    return GlossLine(tuple(_item(token, position, known) for position, token in enumerate(tokens, start=1)))
+    items, notes = [], []
+    for position, token in enumerate(tokens, start=1):
+        try:
+            items.append(_item(token, position, known))
+        except _UnknownGlossError as error:
+            if not (spell_unknown and _SPELLABLE.fullmatch(token)):
+                raise
+            items.append(Spelled(token))
+            notes.append(f"{token} has no sign here and is fingerspelled{error.nearest}.")
+    return GlossLine(tuple(items), tuple(notes))
 
 
 def nearest_glosses(gloss: str, known: Collection[str], count: int = 3) -> list[str]:
@@ -139,9 +158,9 @@ def _item(token: str, position: int, known: Collection[str] | None) -> Item:
     if token.isascii() and token.isdigit():
         return Spelled(token)
     near = nearest_glosses(token, known)
-    advice = f"did you mean {' or '.join(near)}?" if near else "look it up in the list of glosses"
-    spelling = f" To fingerspell it, write fs-{token}." if re.fullmatch(r"[A-Z0-9]+", token) else ""
-    raise LexiconError(f"Item {position}: the lexicon has no sign {_short(token)}; {advice}{spelling}")
+    advice = f"did you mean {' or '.join(near)}?" if near else "look it up in the list of glosses."
+    spelling = f" To fingerspell it, write fs-{token}." if _SPELLABLE.fullmatch(token) else ""
+    raise _UnknownGlossError(f"Item {position}: the lexicon has no sign {_short(token)}; {advice}{spelling}", near)
 
 
 def _format(item: Item) -> str:

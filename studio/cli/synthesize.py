@@ -56,11 +56,11 @@ def synthesize(
     lexicons = open_lexicons(lexicon, no_embedded=False)
     if text:
         line = to_glosses(words, word_table((entry.gloss, entry.words) for one in lexicons for entry in one.entries))
-        typer.echo(f"Gloss line: {line}")
-        for note in line.notes:
-            typer.echo(f"  {note}", err=True)
     else:
-        line = parse_gloss_line(words, {gloss for one in lexicons for gloss in one.glosses})
+        line = parse_gloss_line(words, {gloss for one in lexicons for gloss in one.glosses}, spell_unknown=True)
+    typer.echo(f"Gloss line: {line}")
+    for note in line.notes:
+        typer.echo(f"  {note}", err=True)
     made = sign_line(line.items, lexicons, options)
     if captions is not None:
         write_captions(captions, made.segments)
