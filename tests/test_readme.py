@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_the_command_line_session_runs_as_shown(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for line in lines:
         result = subprocess.run(
-            line.split(), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600
+            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
     for made in ("preview.mp4", "report/hello-my-name-anna-quality.json", "clean/hello-my-name-anna.pose", "jo.mp4"):

@@ -9,18 +9,24 @@ import atexit
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
 
 
+KEPT_S = 6 * 3600
+"""A page that sent nothing for so long is taken as closed; a program that uses the API never says that it left."""
+
+
 @dataclass
 class Session:
-    """Results of one page, newest last, and the event that stops its running work."""
+    """Results of one page, and the event that stops its running work."""
 
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
+    used_s: float = field(default_factory=time.monotonic)
 
     @property
     def lexicon(self) -> Path:
@@ -46,7 +52,10 @@ def session(request: gr.Request) -> Session:
             _root = Path(tempfile.mkdtemp(prefix="sign-studio-"))
             atexit.register(shutil.rmtree, _root, ignore_errors=True)
         if key not in _sessions:
+            for old in [name for name, page in _sessions.items() if time.monotonic() - page.used_s > KEPT_S]:
+                _close(_sessions.pop(old))
             _sessions[key] = Session(folder=Path(tempfile.mkdtemp(prefix="page-", dir=_root)))
+        _sessions[key].used_s = time.monotonic()
         return _sessions[key]
 
 
@@ -60,5 +69,9 @@ def end(request: gr.Request) -> None:
     with _lock:
         found = _sessions.pop(str(request.session_hash), None)
     if found is not None:
-        found.stop.set()
-        shutil.rmtree(found.folder, ignore_errors=True)
+        _close(found)
+
+
+def _close(page: Session) -> None:
+    page.stop.set()
+    shutil.rmtree(page.folder, ignore_errors=True)
