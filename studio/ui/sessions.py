@@ -15,7 +15,6 @@ from pathlib import Path
 
 import gradio as gr
 
-
 KEPT_S = 6 * 3600
 """A page that sent nothing for so long is taken as closed; a program that uses the API never says that it left."""
 

@@ -84,7 +84,8 @@ def build(limits: Limits) -> gr.Video:
         [clip, *options],
         outputs,
         api_name="extract_pose",
-        show_progress="hidden",
+        show_progress="minimal",  # the place in the queue
+        show_progress_on=status,
         concurrency_id="work",
         concurrency_limit=limits.concurrent_runs,
     )
@@ -245,7 +246,8 @@ def _batch(limits: Limits, options: list[Any]) -> None:
         [clips, *options],
         [status, table, archive],
         api_name="extract_poses",
-        show_progress="hidden",
+        show_progress="minimal",  # the place in the queue
+        show_progress_on=status,
         concurrency_id="work",
     )
     stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")

@@ -66,7 +66,8 @@ def build(limits: Limits, send_to_pose: Callable[[gr.Button, gr.State], None]) -
         [line, *options],
         outputs,
         api_name="synthesize",
-        show_progress="hidden",
+        show_progress="minimal",  # the place in the queue
+        show_progress_on=status,
         concurrency_id="work",
         concurrency_limit=limits.concurrent_runs,
     )
