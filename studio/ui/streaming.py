@@ -8,7 +8,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from models.progress import Cancelled
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -47,6 +49,24 @@ def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event) -> I
     if failure:
         raise failure[0]
     yield result[0]
+
+
+def live(
+    work: Callable[[Callable[[P], None]], T],
+    stop: threading.Event,
+    *,
+    first: tuple[Any, ...],
+    shown: Callable[[P | T], tuple[Any, ...]],
+    stopped: tuple[Any, ...],
+) -> Iterator[tuple[Any, ...]]:
+    """The outputs of a handler that runs `work`: `first` at once, each report and the result as `shown`, and
+    `stopped` when the work was stopped."""
+    stop.clear()
+    yield first
+    try:
+        yield from map(shown, stream(work, stop))
+    except Cancelled:
+        yield stopped
 
 
 def _latest(reports: queue.SimpleQueue[P]) -> P | None:

@@ -17,6 +17,9 @@ _VERDICTS = {
 }
 
 
+STOPPED = "Stopped. Nothing was kept of this run."
+
+
 def message(text: str) -> str:
     """One line where progress was."""
     return f'<div class="studio-progress" role="status">{escape(text)}</div>'

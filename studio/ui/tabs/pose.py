@@ -10,13 +10,13 @@ import gradio as gr
 from models.pose.clean import CleanOptions
 from models.pose.extract import PoseOptions
 from models.pose.products import BatchProducts, ProductOptions, Products, make_many_products, make_products
-from models.progress import Cancelled, Progress
+from models.progress import Progress
 from studio import signs
 from studio.inputs import check_batch, check_clip, parse_crop, sample_clips
 from studio.limits import Limits
 from studio.ui import sessions, views
 from studio.ui.errors import required, user_errors
-from studio.ui.streaming import stream
+from studio.ui.streaming import live
 
 PREVIEWS = [
     ("Landmarks over the video", "overlay"),
@@ -67,17 +67,16 @@ def build(limits: Limits) -> gr.Video:
     def extract(request: gr.Request, path: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         required(path, "There is no clip yet; upload or record one first.")
         check_clip(path, limits)
-        page = sessions.session(request)
-        page.stop.clear()
-        yield (views.message("Starting …"), None, "", *[gr.update(visible=False)] * 3, None, gr.update(visible=False))
+        page, chosen = sessions.session(request), _chosen(*values)
         folder = page.new_folder()
-        chosen = _chosen(*values)
-        work = stream(lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set), page.stop)
-        try:
-            for report in work:
-                yield _shown(report)
-        except Cancelled:
-            yield (views.message("Stopped. Nothing was kept of this run."), *[gr.skip()] * 7)
+        hidden = gr.update(visible=False)
+        yield from live(
+            lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set),
+            page.stop,
+            first=(views.message("Starting …"), None, "", hidden, hidden, hidden, None, hidden),
+            shown=_shown,
+            stopped=(views.message(views.STOPPED), *[gr.skip()] * 7),
+        )
 
     go.click(
         extract,
@@ -232,14 +231,15 @@ def _batch(limits: Limits, options: list[Any]) -> None:
     def extract(request: gr.Request, paths: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         required(paths, "There are no clips yet; upload some first.")
         check_batch(paths, limits)
-        page = sessions.session(request)
-        page.stop.clear()
-        yield (views.message("Starting …"), "", gr.update(visible=False))
+        page, chosen = sessions.session(request), _chosen(*values)
         folder = page.new_folder()
-        chosen = _chosen(*values)
-        work = stream(lambda tell: make_many_products(paths, folder, chosen, tell, page.stop.is_set), page.stop)
-        for report in work:
-            yield _batch_shown(report)
+        yield from live(
+            lambda tell: make_many_products(paths, folder, chosen, tell, page.stop.is_set),
+            page.stop,
+            first=(views.message("Starting …"), "", gr.update(visible=False)),
+            shown=_batch_shown,
+            stopped=(views.message(views.STOPPED), gr.skip(), gr.skip()),
+        )
 
     go.click(
         extract,

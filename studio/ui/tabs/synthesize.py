@@ -10,13 +10,13 @@ import gradio as gr
 
 from models.lexicon.looks import LOOKS
 from models.lexicon.products import SentenceOptions, SentenceProducts, make_sentence
-from models.progress import Cancelled, Progress
+from models.progress import Progress
 from studio import signs
 from studio.limits import Limits
 from studio.ui import sessions, views
 from studio.ui.chips import chips, picker
 from studio.ui.errors import required, user_errors
-from studio.ui.streaming import stream
+from studio.ui.streaming import live
 
 FIRST_LINE = "HELLO MY NAME fs-ANNA"
 PICTURES = [("Drawn signer", "avatar"), ("Skeleton", "skeleton"), ("OpenPose map, for ControlNet", "openpose")]
@@ -50,16 +50,15 @@ def build(limits: Limits, send_to_pose: Callable[[gr.Button, gr.State], None]) -
         page = sessions.session(request)
         among = signs.lexicons(page.lexicon)
         items = signs.read_line(text, among)
-        chosen = _chosen(*values)
-        page.stop.clear()
-        yield (views.message("Starting …"), None, "", gr.update(visible=False), gr.update(visible=False), None)
-        folder = page.new_folder()
-        work = stream(lambda tell: make_sentence(items, among, folder, chosen, tell, page.stop.is_set), page.stop)
-        try:
-            for report in work:
-                yield _shown(report)
-        except Cancelled:
-            yield (views.message("Stopped. Nothing was kept of this run."), *[gr.skip()] * 5)
+        chosen, folder = _chosen(*values), page.new_folder()
+        hidden = gr.update(visible=False)
+        yield from live(
+            lambda tell: make_sentence(items, among, folder, chosen, tell, page.stop.is_set),
+            page.stop,
+            first=(views.message("Starting …"), None, "", hidden, hidden, None),
+            shown=_shown,
+            stopped=(views.message(views.STOPPED), *[gr.skip()] * 5),
+        )
 
     go.click(
         synthesize,
