@@ -161,9 +161,11 @@ class HolisticSession:
 
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
-        shared = np.ascontiguousarray(image).view()
-        shared.flags.writeable = False  # the framework copies what could still be written to
-        packet = packet_creator.create_image_frame(shared, image_format=image_frame.ImageFormat.SRGB)
+        # A copy: what the framework shares it also lets go of, on a thread of its own and without Python's lock,
+        # which corrupts memory when Python works meanwhile.
+        packet = packet_creator.create_image_frame(
+            np.ascontiguousarray(image), image_format=image_frame.ImageFormat.SRGB, copy=True
+        )
         self._clock_us += _FRAME_US
         if self._clock_us > _FRAME_US:
             self._graph.add_packet_to_input_stream("image", packet.at(self._clock_us))

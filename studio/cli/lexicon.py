@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.errors import LexiconError, SignError
+from studio.cli import lexicon_tools
 from studio.cli.bar import Bar
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from models.lexicon.signs import Entry, Lexicon
 
 cli = typer.Typer(help="Look up signs, and keep signs of your own.", no_args_is_help=True)
+for command in (lexicon_tools.check, lexicon_tools.sheet, lexicon_tools.render):
+    cli.command()(command)
 
 OWN = Path("lexicon")
 SHOWN_PROBLEMS = 20
