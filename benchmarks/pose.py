@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -136,31 +136,35 @@ def one_run(templates: list[list[str]], clips: list[Path], folder: Path, runs: R
 def measured(command: list[str]) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak memory (MB, summed over the process tree) of a command."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    start = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     peak = 0.0
+    used: dict[int, float] = {}
     with tempfile.TemporaryFile() as errors:
         while process.poll() is None:
-            peak = max(peak, tree_memory_mb(process.pid))
+            peak = max(peak, look_at_tree(process.pid, used))
             time.sleep(0.05)
         errors.write(process.stderr.read() if process.stderr else b"")
         errors.seek(0)
         if process.returncode:
             raise SystemExit(f"{command} failed:\n{errors.read().decode(errors='replace')}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - start, cpu, peak
+    return time.monotonic() - start, sum(used.values()), peak
 
 
-def tree_memory_mb(pid: int) -> float:
-    """Memory of a process and its descendants. Shared pages are counted once per process."""
+def look_at_tree(pid: int, cpu_s: dict[int, float]) -> float:
+    """Memory (MB) of a process and its descendants; their CPU seconds so far go into `cpu_s`, by process.
+
+    Looked at while they run, because a worker that a fork server started is nobody's child to be counted at the end.
+    Shared pages are counted once per process.
+    """
     total = 0
-    try:
+    with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         for process in [parent, *parent.children(recursive=True)]:
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                cpu_s[process.pid] = times.user + times.system
+                total += process.memory_info().rss
     return total / 1e6
 
 
