@@ -5,7 +5,7 @@ anything here: the weights are files in one folder, named as published. They are
 file is first loaded with `weights_only=True`, so a file that carries code is refused before the library opens it.
 
 - "openpose": `body_pose_model.pth`, `hand_pose_model.pth`, `facenet.pth` (lllyasviel/Annotators). The library's code
-  and these weights are licensed for non-commercial use only.
+  for it is licensed for non-commercial use only; look up the licence of the weights before you use them.
 - "dwpose": in controlnet-aux 0.0.10 it runs on OpenMMLab (mmcv, mmdet, mmpose), which is not among the studio's
   dependencies: mmcv has no ready-made package on PyPI and has to be compiled.
 

@@ -16,15 +16,18 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 HEAD = '<meta name="color-scheme" content="light dark">'
 
-WELCOME = """# Sign Studio
-Sign language on video, on your own computer: nothing you upload leaves it.
-"""
+TITLE = "# Sign Studio\n"
+AT_HOME = "Sign language on video, on your own computer: nothing you upload leaves it."
+HOSTED = (
+    "Sign language on video. This studio runs on a server: what you upload is sent there, seen by nobody else through "
+    "this page, and deleted within a day of your last visit. For private videos, run it on your own computer."
+)
 
 
-def build(limits: Limits) -> gr.Blocks:
-    """The studio as gradio Blocks: one tab per verb that works."""
+def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
+    """The studio as gradio Blocks: one tab per verb that works. `hosted`: it is not on the user's own computer."""
     with gr.Blocks(title="Sign Studio", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
-        gr.Markdown(WELCOME, elem_classes="studio-head")
+        gr.Markdown(TITLE + (HOSTED if hosted else AT_HOME), elem_classes="studio-head")
         with gr.Tabs() as tabs:
             with gr.Tab("Pose", id="pose"):
                 clip = pose.build(limits)
@@ -52,7 +55,10 @@ def launch(*, port: int, host: str | None, open_browser: bool) -> None:
     """
     limits = Limits.from_environment()
     port = int(os.environ.get("GRADIO_SERVER_PORT", port))
-    page = build(limits).queue(max_size=limits.queue_length, default_concurrency_limit=limits.concurrent_runs)
+    hosted = host is not None or any(name in os.environ for name in ("SPACE_ID", "GRADIO_SERVER_NAME"))
+    page = build(limits, hosted=hosted).queue(
+        max_size=limits.queue_length, default_concurrency_limit=limits.concurrent_runs
+    )
     page.launch(
         server_name=host,
         server_port=_free_port(port),
