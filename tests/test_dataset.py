@@ -18,6 +18,7 @@ from models.lexicon.phonology import SignEntry
 from models.lexicon.phonology_files import load_phonology
 from models.lexicon.workers import in_processes
 from models.pose.files import read_pose
+from models.pose.landmarks import BODY, component
 from models.video import probe
 
 POSES = DatasetOptions(signers=2, kind="poses", size=128)
@@ -95,6 +96,22 @@ def test_clips_show_the_pose_frame_by_frame(entries: list[SignEntry], tmp_path: 
     assert (clip.num_frames, clip.width, clip.height, clip.fps) == (len(pose.body.data), 128, 128, 25)
     (again,) = render_dataset(entries[:1], tmp_path, options, workers=1)
     assert (again.made, again.kept) == (0, 2)
+
+
+def test_poses_are_those_that_mediapipe_reads_in_the_clips(entries: list[SignEntry], tmp_path: Path) -> None:
+    options = DatasetOptions(signers=1, kind="read", size=256)
+    (take,) = render_dataset(entries[:1], tmp_path, options, workers=1)
+    assert [row["path"] for row in take.rows] == ["HELLO/signer00.read.pose"]
+    read = read_pose(tmp_path / "HELLO" / "signer00.read.pose")
+    signer = person(0)
+    asked = perform(entries[:1], signer.style, fps=25, width=256, height=256).pose
+    assert len(read.body.data) == len(asked.body.data)
+    (nose, sure), (true, _) = component(read, BODY), component(asked, BODY)
+    assert (sure > 0).all()
+    off = np.linalg.norm((nose - true)[:, 11:13, :2], axis=-1)
+    assert 0 < off.mean() < 20  # near, and not the pose that was drawn
+    (again,) = render_dataset(entries[:1], tmp_path, options, workers=1)
+    assert (again.made, again.kept) == (0, 1)
 
 
 def test_a_data_set_grows_and_the_manifest_follows_the_files(entries: list[SignEntry], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""A data set of the written signs: every gloss by many signers, as clips, poses or both.
+"""A data set of the written signs: every gloss by many signers, as clips, poses, or what MediaPipe reads in the clips.
 
     DIR/GLOSS/signer03.mp4, DIR/GLOSS/signer03.pose     one sign, from rest to rest
+    DIR/GLOSS/signer03.read.pose                        as MediaPipe reads it from such a clip
     DIR/manifest.csv                                    a line per file: COLUMNS
     DIR/settings.json                                   what must not change between two runs into one folder
 
@@ -28,13 +29,17 @@ from models.lexicon.body import SignerStyle
 from models.lexicon.looks import LOOKS, Look
 from models.lexicon.performance import Performance, perform
 from models.lexicon.phonology import SignEntry
+from models.lexicon.readback import read_back
 from models.lexicon.workers import in_processes
 from models.pose.files import read_pose, write_pose
 from models.video import probe
 from models.video_write import write_video
 
-Kind = Literal["poses", "clips", "both"]
-SUFFIXES: dict[str, tuple[str, ...]] = {"poses": (".pose",), "clips": (".mp4",), "both": (".mp4", ".pose")}
+Kind = Literal["poses", "clips", "both", "read"]
+READ = ".read.pose"
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "poses": (".pose",), "clips": (".mp4",), "both": (".mp4", ".pose"), "read": (READ,)
+}  # fmt: skip
 COLUMNS = ("path", "gloss", "signer", "seed", "start_ms", "end_ms", "fps", "look")
 MANIFEST, SETTINGS = "manifest.csv", "settings.json"
 MAX_SIGNERS = 1000
@@ -138,7 +143,10 @@ def _take(root: Path, entry: SignEntry, signer: Person, options: DatasetOptions)
         path = root / entry.gloss / f"{signer.name}{suffix}"
         if not _is_whole(path, performance):
             made += 1
-            if suffix == ".pose":
+            if suffix == READ:
+                drawn = render_avatar(performance.pose, signer.look)
+                write_pose(path, read_back(drawn, fps=options.fps, through_video=True))
+            elif suffix == ".pose":
                 write_pose(path, performance.pose)
             else:
                 write_video(path, render_avatar(performance.pose, signer.look), fps=options.fps)

@@ -14,11 +14,8 @@ Source: own work; the landmarks are those of `models.pose.landmarks`. Shapes: T 
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +27,9 @@ from models.lexicon.dataset import Person, person
 from models.lexicon.legibility_report import GlossLegibility, HandFrames, LegibilityReport
 from models.lexicon.performance import Performance, perform
 from models.lexicon.phonology import ONE, SignEntry
+from models.lexicon.readback import read_back
 from models.lexicon.workers import in_processes
-from models.pose.holistic import HolisticSession, Image
-from models.pose.landmarks import BODY, FACE, LEFT_HAND, RIGHT_HAND, component, holistic_pose, seen, with_arrays
-from models.video import VideoReader
-from models.video_write import write_video
+from models.pose.landmarks import BODY, FACE, LEFT_HAND, RIGHT_HAND, component, seen, with_arrays
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +88,7 @@ def read_sign(entry: SignEntry, signer: Person, options: CheckOptions) -> GlossL
     lead = max(0, start - round(LEAD_IN_S * options.fps))
     drawn = Signer(performance.pose, signer.look)
     frames = (drawn.frame(index) for index in range(lead, end))
-    read = _read(_recorded(frames, options.fps) if options.through_video else frames, options)
+    read = read_back(frames, fps=options.fps, through_video=options.through_video)
     asked = _cut(performance.pose, start, end)
     strong, weak = ("left", "right") if signer.style.left_handed else ("right", "left")
     used = (strong,) if entry.hands == ONE else (strong, weak)
@@ -161,30 +156,6 @@ def _palm_deg(points: Floats, side: str) -> Floats:
     towards = normal[:, 2] * (1 if side == "left" else -1)
     length = np.maximum(np.linalg.norm(normal, axis=-1), 1e-9)
     return np.asarray(np.degrees(np.arccos(np.clip(towards / length, -1, 1))))
-
-
-@cache
-def _session() -> HolisticSession:
-    """The reader of this process."""
-    return HolisticSession(threads=1)
-
-
-def _read(frames: Iterable[Image], options: CheckOptions) -> Pose:
-    """The pose that Holistic reads in the frames, as of a clip of their own."""
-    session = _session()
-    session.reset()
-    rows = [(points, sure) for _, points, sure in session.stream(frames)]
-    data, confidence = (np.stack(column) for column in zip(*rows, strict=True))
-    return holistic_pose(data, confidence, fps=options.fps, width=options.size, height=options.size)
-
-
-def _recorded(frames: Iterable[Image], fps: float) -> Iterator[Image]:
-    """The frames as they come back from an MP4."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sign.mp4"
-        write_video(path, frames, fps=fps)
-        with VideoReader(path) as clip:
-            yield from clip
 
 
 def _cut(pose: Pose, start: int, end: int) -> Pose:

@@ -1,7 +1,7 @@
-"""The sample clips that come with the studio: a short signed sentence by two drawn signers.
+"""The samples that come with the studio: clips of a signed sentence, and pictures of people, all of drawn signers.
 
-No video of a person ships with the project, so these stand in for one in the examples of the app, in tests and in
-benchmarks. They are made by the project itself, so that making them again gives the same clips.
+No video or picture of a person ships with the project, so these stand in for them in the examples of the app, in
+tests and in benchmarks. They are made by the project itself, so that making them again gives the same clips.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.lexicon.avatar import render_avatar
+from PIL import Image as PillowImage
+
+from models.files import replacing
+from models.lexicon.avatar import Signer, render_avatar
 from models.lexicon.body import SignerStyle
 from models.lexicon.looks import LOOKS, Look
 from models.lexicon.performance import perform
@@ -20,6 +23,9 @@ from models.video_write import write_video
 
 FPS = 25
 SIZE = 512
+PICTURE_SIZE = 768
+PICTURES = (("mei", 5), ("kofi", 7), ("walter", 10))
+"""Who is on the sample pictures: a look and a signer's number each, so that proportions differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +58,18 @@ SAMPLES = (
 
 
 def render_samples(folder: Path) -> Iterator[Path]:
-    """Render each sample clip into `folder` and yield its path (512 x 512 px, 25 frames/s)."""
+    """Render each sample into `folder` and yield its path: clips (512 px, 25 frames/s) and pictures (768 px)."""
     phonology = load_phonology()
     for sample in SAMPLES:
         entries = [phonology[gloss] for gloss in sample.glosses] + spell(sample.spelled, phonology)
         performance = perform(entries, sample.style, fps=FPS, width=SIZE, height=SIZE)
         path = folder / f"{sample.name}.mp4"
         write_video(path, render_avatar(performance.pose, sample.look), fps=FPS)
+        yield path
+    for name, signer in PICTURES:
+        standing = perform([phonology["HELLO"]], SignerStyle.random(signer), fps=FPS, width=SIZE, height=SIZE)
+        drawn = Signer(standing.pose, LOOKS[name], width=PICTURE_SIZE, height=PICTURE_SIZE).frame(0)
+        path = folder / f"{name}.jpg"
+        with replacing(path) as temporary:
+            PillowImage.fromarray(drawn).save(temporary, quality=92)
         yield path

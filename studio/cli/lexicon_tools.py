@@ -87,7 +87,9 @@ def render(
     signers: Annotated[int, typer.Option(help="How many signers, 1 to 1000.")] = 20,
     glosses: Glosses = None,
     theme: Theme = None,
-    kind: Annotated[str, typer.Option(help="poses, clips or both.")] = "both",
+    kind: Annotated[
+        str, typer.Option(help="poses, clips, both, or read: the poses that MediaPipe reads in the clips.")
+    ] = "both",
     seed: Annotated[int, typer.Option(help="Another seed gives other signers.")] = 0,
     fps: Annotated[float, typer.Option(help="Frames per second, 1 to 120.")] = 25,
     size: Annotated[int, typer.Option(help="Width and height of the picture, 64 to 2048 px.")] = 512,
