@@ -43,6 +43,11 @@ def sample_clips() -> list[Path]:
     return sorted(SAMPLES.glob("*.mp4"))
 
 
+def sample_pictures() -> list[Path]:
+    """The pictures of drawn signers that come with the studio."""
+    return sorted(SAMPLES.glob("*.jpg"))
+
+
 def check_clip(path: str | Path, limits: Limits) -> None:
     """Raise a SignError when a clip is too large or too long for the browser, or is no video at all."""
     path = Path(path)

@@ -23,7 +23,7 @@ def serve(
 def samples(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("samples"),
 ) -> None:
-    """Render the sample clips: a short signed sentence by two drawn signers."""
+    """Render the samples: clips of a signed sentence, and pictures, of drawn signers."""
     from models.lexicon.samples import render_samples
 
     for path in render_samples(out):
