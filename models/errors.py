@@ -23,3 +23,7 @@ class LexiconError(SignError):
 
 class WeightsError(SignError):
     """Model weights are missing, incomplete or of another kind."""
+
+
+class PictureError(SignError):
+    """A picture cannot be read, or shows nobody who could sign."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from models.lexicon.avatar_canvas import Array, Colour, Layer, resized
+from models.lexicon.avatar_canvas import LIGHT, Array, Colour, Layer, resized
 from models.lexicon.avatar_skin import FINGERS, FOREARM, PALM, HandBuffer, skin_image
 
 # Radii of the 21 landmarks in palm lengths (wrist to knuckles): wrist, thumb, index, middle, ring, little finger.
@@ -53,11 +53,13 @@ def hand_layer(
     bare: float = 0.85,
     frame_size: tuple[int, int],
     supersample: int = 2,
+    light_from: Array = LIGHT,
 ) -> Layer | None:
     """Draw one hand with the last part of its forearm.
 
     points (21, 3) and elbow (3,) in output px; side "left" or "right" (the signer's); palm: palm length in px, which
-    sets the thickness; bare: palm lengths of forearm drawn with the hand; frame_size (width, height).
+    sets the thickness; bare: palm lengths of forearm drawn with the hand; frame_size (width, height); light_from (3,)
+    points to the light.
     Returns None when nothing of it is inside the frame.
     """
     stub = _stub(points, elbow, palm, bare)
@@ -90,7 +92,7 @@ def hand_layer(
     return Layer(
         x=int(low[0]),
         y=int(low[1]),
-        rgb=resized(skin_image(buffer, skin), width, height),
+        rgb=resized(skin_image(buffer, skin, light_from), width, height),
         alpha=resized(alpha, width, height),
         depth=cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST) / np.float32(scale),
     )

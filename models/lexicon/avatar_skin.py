@@ -53,13 +53,13 @@ class HandBuffer:
         return _unit(dorsal)
 
 
-def skin_image(buffer: HandBuffer, skin: Colour) -> Image:
-    """The lit hand as (h, w, 3) RGB."""
+def skin_image(buffer: HandBuffer, skin: Colour, light_from: Array = LIGHT) -> Image:
+    """The hand as (h, w, 3) RGB; `light_from` (3,) points to the light: x right, y down, z away from the camera."""
     lines = np.zeros(buffer.ids.shape, np.uint8)
     tone = _tones(buffer, skin)
     nails = _nails(buffer, tone, lines, skin)
     _creases(buffer, lines)
-    light = _light(buffer)
+    light = _light(buffer, light_from)
     light *= 1 - np.float32(_LINES / 255) * cv2.GaussianBlur(lines, (0, 0), 0.010 * buffer.palm + 0.25)
     blur = max(3, round(0.05 * buffer.palm) | 1)
     tone = np.asarray(cv2.GaussianBlur(tone, (blur, blur), 0), np.uint8)
@@ -75,7 +75,7 @@ def skin_image(buffer: HandBuffer, skin: Colour) -> Image:
     return np.asarray(cv2.add(lit, cv2.merge([gleam] * 3)), np.uint8)
 
 
-def _light(buffer: HandBuffer) -> Array:
+def _light(buffer: HandBuffer, light_from: Array) -> Array:
     ids, palm = buffer.ids, buffer.palm
     inside = ids > 0
     back = float(buffer.depth[inside].max()) + 0.2 * palm if inside.any() else 0.0
@@ -83,7 +83,7 @@ def _light(buffer: HandBuffer) -> Array:
     fine = cv2.GaussianBlur(depth, (0, 0), 0.022 * palm)
     broad = cv2.GaussianBlur(depth, (0, 0), _RELIEF * palm)
     flat = cv2.blur((ids == PALM).astype(np.uint8) * np.uint8(255), (max(1, round(0.12 * palm)),) * 2)
-    light = _lambert(fine + (broad - fine) * np.clip(flat * np.float32(2.2 / 255) - np.float32(1.2), 0, 1))
+    light = _lambert(fine + (broad - fine) * np.clip(flat * np.float32(2.2 / 255) - np.float32(1.2), 0, 1), light_from)
     # Behind its surroundings: the gap between fingers, the palm under a thumb.
     around = cv2.blur(depth, (max(3, round(0.38 * palm)),) * 2)
     hidden = np.clip((depth - around) * np.float32(3.4 / palm), 0, np.float32(0.8))
@@ -95,11 +95,11 @@ def _light(buffer: HandBuffer) -> Array:
     return light
 
 
-def _lambert(depth: Array) -> Array:
+def _lambert(depth: Array, light_from: Array) -> Array:
     """Light on a depth map, about 0.6 in shadow and 1.1 where it faces the light."""
     slope_x = cv2.Sobel(depth, cv2.CV_32F, 1, 0, scale=1 / 8)
     slope_y = cv2.Sobel(depth, cv2.CV_32F, 0, 1, scale=1 / 8)
-    toward = LIGHT / np.linalg.norm(LIGHT)
+    toward = light_from / np.linalg.norm(light_from)
     # A surface z(x, y) seen from -z has the normal (dz/dx, dz/dy, -1).
     cosine = slope_x * toward[0] + slope_y * toward[1] - toward[2]
     cosine /= cv2.sqrt(slope_x * slope_x + slope_y * slope_y + 1)

@@ -1,0 +1,1 @@
+"""One picture of a person and a base action video in, that person signing out."""
