@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
@@ -33,6 +33,7 @@ class VideoWriter:
     `with VideoWriter(path, fps=25, width=640, height=480) as clip: clip.write(frame)`. The file appears under its
     name when the block ends well; after an error, or without a frame, nothing is left and an older file stays.
     Odd sizes are padded to even by repeating the last row or column. `crf` 0–51: lower is better and larger.
+    `metadata`: tags of the file; MP4 keeps title, artist, comment, description, date and a few others.
 
     Raises:
         VideoError: the rate, the size or the file name cannot be written; the disk refuses; no frame was written.
@@ -40,7 +41,15 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, fps: float, width: int, height: int, crf: int = 20, alpha: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fps: float,
+        width: int,
+        height: int,
+        crf: int = 20,
+        alpha: bool = False,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.num_frames = 0
@@ -60,6 +69,7 @@ class VideoWriter:
         self._shape = (height, width, 4 if alpha else 3)
         self._padding = ((0, height % 2), (0, width % 2), (0, 0))
         self._crf = crf
+        self._metadata = dict(metadata or {})
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -73,6 +83,7 @@ class VideoWriter:
                 )
             except (av.FFmpegError, OSError) as error:
                 raise self._refused(error) from error
+            self._container.metadata.update(self._metadata)
             options = {"crf": str(self._crf), **self._options}
             self._stream = cast(Any, self._container.add_stream(self._codec, rate=self._rate, options=options))
             self._stream.height = self._shape[0] + self._padding[0][1]
