@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from models.errors import PictureError, VideoError
 from models.files import replacing, safe_name
@@ -86,6 +87,14 @@ def write_frame(folder: Path, index: int, frame: Image) -> None:
         raise VideoError(f"{path.name}: cannot be written ({error}); check the folder and the free space.") from error
 
 
+def write_picture(path: Path, frame: Image) -> None:
+    """Write one frame as .png or .jpg. Raises VideoError for any other name."""
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise VideoError(f"{safe_name(path)}: pictures are written as PNG or JPEG; use a name in .png or .jpg.")
+    with replacing(path) as temporary:
+        PillowImage.fromarray(frame).save(temporary, quality=95)
+
+
 def count_frames(folder: Path) -> int:
     """How many frames are there without a gap, from the first on."""
     count = 0
@@ -138,7 +147,7 @@ def video_to_frames(
     with VideoReader(video, ReadOptions(fps=fps)) as reader:
         meter = Meter(reader.expected_frames, progress)
         count = 0
-        for count, frame in enumerate(reader, start=1):  # noqa: B007 - used after the loop
+        for count, frame in enumerate(reader, start=1):
             if should_stop is not None and should_stop():
                 raise Cancelled
             write_frame(folder, count - 1, frame)

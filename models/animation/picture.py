@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from models.errors import PictureError
 from models.files import safe_name
@@ -35,7 +35,7 @@ def load_picture(path: str | os.PathLike[str]) -> Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
             return _load(Path(path), name)
-    except PillowImage.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PictureError(f"{name}: this is no picture that can be read; use a JPEG, PNG or WebP file.") from error
     except PillowImage.DecompressionBombError as error:
         raise PictureError(f"{name}: this picture is too large; scale it down to {LONGEST} pixels.") from error

@@ -27,6 +27,10 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def name(self, words: str) -> None:
+        """What is being done now."""
+        self._bar.update(self._task, description=words)
+
     def frames(self, report: Progress) -> None:
         """Frames of one clip."""
         rate = f"{report.frames_per_s:.0f} frames/s"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 from studio.limits import Limits
 from studio.ui import sessions
-from studio.ui.tabs import pose, synthesize
+from studio.ui.tabs import animate, pose, synthesize
 from studio.ui.theme import CSS, theme
 
 # Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
@@ -32,20 +34,25 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
             with gr.Tab("Pose", id="pose"):
                 clip = pose.build(limits)
             with gr.Tab("Synthesize", id="synthesize"):
-                synthesize.build(limits, lambda trigger, video: _send(trigger, video, clip, tabs, "pose"))
+                signing = synthesize.build(limits)
+            with gr.Tab("Animate", id="animate"):
+                animation, given = animate.build(limits)
+
+        def send(trigger: gr.Button, made: gr.State, value: Callable[[Any], Any], outputs: list[Any], tab: str) -> None:
+            """Let a button give what was made on one tab to another one, and show that tab."""
+            trigger.click(
+                lambda one: (*value(one), gr.Tabs(selected=tab)),
+                made,
+                [*outputs, tabs],
+                api_visibility="private",
+                show_progress="hidden",
+            )
+
+        send(signing.to_pose, signing.made, lambda one: [str(one.video)], [clip], "pose")
+        send(signing.to_animate, signing.made, animate.given, given, "animate")
+        send(animation.to_pose, animation.made, lambda one: [str(one.animation.video)], [clip], "pose")
         page.unload(sessions.end)
     return page
-
-
-def _send(trigger: gr.Button, video: gr.State, clip: gr.Video, tabs: gr.Tabs, tab: str) -> None:
-    """Let a button put a video made on one tab into the clip of another, and show that tab."""
-    trigger.click(
-        lambda path: (path, gr.Tabs(selected=tab)),
-        video,
-        [clip, tabs],
-        api_visibility="private",
-        show_progress="hidden",
-    )
 
 
 def launch(*, port: int, host: str | None, open_browser: bool) -> None:

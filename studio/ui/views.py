@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from models.animation.animate import Animation
+from models.animation.fidelity import Fidelity
 from models.lexicon.performance import Segment
 from models.pose.products import BatchProducts, ClipProducts
 from models.pose.quality import QualityReport
@@ -135,4 +137,28 @@ def segments(signed: Sequence[Segment]) -> str:
     return (
         '<table class="batch-table"><thead><tr><th scope="col">Gloss</th><th scope="col">from</th>'
         f'<th scope="col">to</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def animated(made: Animation) -> str:
+    """What became of an animation, in a sentence."""
+    length, took = made.num_frames / made.fps, duration(made.seconds)
+    if made.complete:
+        return f"Done: {duration(length)} of signing, made in {took}."
+    return (
+        f"Stopped after {made.num_frames} of {made.total_frames} frames. They are in the video below; "
+        "go on with the rest when you like."
+    )
+
+
+def advice(sentences: Sequence[str]) -> str:
+    """What would make a picture better; a word of confirmation when there is nothing to say."""
+    return notes(sentences) if sentences else message("✔ A good picture: one person, seen well.")
+
+
+def fidelity(measured: Fidelity) -> str:
+    """How faithful an animation is, one sentence per measure."""
+    return (
+        '<section class="fidelity" aria-label="How faithful it is"><h3>How faithful it is</h3>'
+        f"{notes(measured.lines())}</section>"
     )

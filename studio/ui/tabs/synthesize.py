@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,17 @@ CAPTIONS = [("Below the picture", "burnt"), ("As a subtitle track", "track"), ("
 FORMATS = [("MP4", ".mp4"), ("GIF", ".gif"), ("WebM", ".webm")]
 
 
-def build(limits: Limits, send_to_pose: Callable[[gr.Button, gr.State], None]) -> None:
-    """Draw the Synthesize tab inside the current gr.Tab. `send_to_pose` wires a button to show a video there."""
+@dataclass(frozen=True, kw_only=True)
+class Onward:
+    """What was made (a SentenceProducts), and the buttons that send it to other tabs."""
+
+    made: gr.State
+    to_pose: gr.Button
+    to_animate: gr.Button
+
+
+def build(limits: Limits) -> Onward:
+    """Draw the Synthesize tab inside the current gr.Tab."""
     with gr.Row():
         with gr.Column(scale=6, min_width=340):
             line = _line()
@@ -40,7 +50,9 @@ def build(limits: Limits, send_to_pose: Callable[[gr.Button, gr.State], None]) -
             files = gr.File(
                 label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="synthesize-files"
             )
-            onward = gr.Button("Read its pose", visible=False, elem_id="synthesize-to-pose")
+            with gr.Row(visible=False) as onward:
+                to_animate = gr.Button("Animate a person with it", elem_id="synthesize-to-animate")
+                to_pose = gr.Button("Read its pose", elem_id="synthesize-to-pose")
     made = gr.State(None)
     outputs = [status, video, timing, files, onward, made]
 
@@ -71,7 +83,7 @@ def build(limits: Limits, send_to_pose: Callable[[gr.Button, gr.State], None]) -
         concurrency_limit=limits.concurrent_runs,
     )
     stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
-    send_to_pose(onward, made)
+    return Onward(made=made, to_pose=to_pose, to_animate=to_animate)
 
 
 def _line() -> gr.Textbox:
@@ -172,5 +184,5 @@ def _shown(report: Progress | SentenceProducts) -> tuple[Any, ...]:
         views.segments(report.segments),
         gr.update(value=[str(path) for path in report.downloads], visible=True),
         gr.update(visible=True),
-        str(report.video),
+        report,
     )
