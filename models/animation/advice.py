@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from pose_format import Pose
 
 from models.pose import landmarks
-from models.pose.sharpness import frame_sharpness
 
 _DARK, _BRIGHT = 45, 225  # mean grey level of the person
-_BLURRED = 12.0
+_SOFT, _DETAIL_SIDE = 1.2, 160  # percent of detail; side of a face as it is judged, pixels
 _SMALL_FACE = 48  # pixels from forehead to chin
 _ROOM = 1.25  # shoulder widths beside the shoulders' middle that hands need
 
@@ -107,7 +106,20 @@ def _light(image: NDArray[np.uint8], person: NDArray[np.float32]) -> str:
 def _sharp(image: NDArray[np.uint8], pose: Pose, enlarged: float) -> str:
     if enlarged > 1.6:
         return f"The person is small in the picture and was enlarged {enlarged:.1f} times; a larger picture is sharper."
-    points, sure = (np.ma.getdata(values)[0, 0] for values in (pose.body.data, pose.body.confidence))
-    if frame_sharpness(image, points[:, :3], sure) < _BLURRED:
+    if (
+        landmarks.seen(pose, landmarks.FACE)[0]
+        and _detail(image, landmarks.component(pose, landmarks.FACE)[0][0]) < _SOFT
+    ):
         return "The picture is blurred; a sharp one gives a better result."
     return ""
+
+
+def _detail(image: NDArray[np.uint8], face: NDArray[np.float32]) -> float:
+    """How much of the face's contrast is fine detail, percent: the variance of its Laplacian over its own variance."""
+    height, width = image.shape[:2]
+    low = np.clip(face[:, :2].min(axis=0), 0, (width - 2, height - 2)).astype(int)
+    high = np.clip(face[:, :2].max(axis=0), low + 2, (width, height)).astype(int)
+    grey = cv2.cvtColor(image[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY)
+    scale = _DETAIL_SIDE / max(grey.shape)
+    grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return float(100 * cv2.Laplacian(grey, cv2.CV_32F).var() / max(float(grey.astype(float).var()), 1.0))

@@ -24,7 +24,7 @@ _SURE_WAY = 0.08  # shoulder widths of detected depth from which its direction i
 _LONGEST = 1.15  # of the usual length: bones that come to the camera look longer than they are
 _STEADY_S = 0.08
 _TOUCHING, _APART = 0.6, 1.6  # palm lengths between palms in the picture
-_OVER_FACE = (0.55, 0.85)  # heads from the middle of the face: hands within are before it
+_OVER_FACE = (0.5, 0.7)  # heads from the middle of the face: hands within are before it
 
 
 def lifted_arms(body: Array, unit: float, usual: tuple[float, float], fps: float) -> Array:
@@ -52,7 +52,7 @@ def settled_hands(
 ) -> Array:
     """The body with its wrists' depth put right where the picture says more than the bones do.
 
-    Hands that meet in the picture meet in depth too, the nearer one as in `detected` (T, 33, 3); hands over
+    Hands that meet in the picture meet in depth too, the nearer one as in `detected` (T, 33, 3); fingers over
     the face are before it. hands: (T, 21, 3) and face (T, K, 3) for where they are; sizes: palm and head in px.
     """
     palm, head = sizes
@@ -66,9 +66,10 @@ def settled_hands(
     settled[:, right, 2] += wrong
     middle, front = face[..., :2].mean(axis=1), face[..., 2].min(axis=1)
     for side in SIDES:
-        over = _between(np.linalg.norm(palms[side] - middle, axis=-1) / head, *_OVER_FACE)
-        behind = np.maximum(settled[:, ARM[side][2], 2] - front, 0)
-        settled[:, ARM[side][2], 2] -= over * behind
+        wrist = settled[:, ARM[side][2], 2]
+        over = _between(np.linalg.norm(hands[side][..., :2] - middle[:, None], axis=-1) / head, *_OVER_FACE)
+        depth = wrist[:, None] + hands[side][..., 2] - hands[side][:, :1, 2]
+        wrist -= (over * np.maximum(depth - front[:, None], 0)).max(axis=1)
     return settled
 
 

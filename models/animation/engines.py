@@ -17,12 +17,12 @@ from typing import Any, Literal, get_args
 
 from pose_format import Pose
 
-from models import weights
 from models.animation.diffusion.options import DiffusionOptions
 from models.animation.puppet.engine import Puppet
 from models.animation.target import Image, Target
 from models.errors import SignError
 from models.progress import Cancelled
+from models.weights import find
 
 Engine = Literal["puppet", "controlnet", "animatediff"]
 
@@ -45,7 +45,7 @@ def check_engine(engine: str, options: EngineOptions) -> None:
     from models.animation.diffusion.pipelines import needed
 
     for name in needed(engine, options.diffusion):  # type: ignore[arg-type]
-        weights.find(name, options.weights)
+        find(name, options.weights)
 
 
 def engine_frames(

@@ -1,7 +1,7 @@
 """A driver's expression and head movement on somebody else's face.
 
 The driver's face is split into where the head is (a rotation, a place) and what the face does (how far each landmark
-is from the driver's own neutral face, the median of the clip). Only these differences go to the target, whose own
+is from the driver's own neutral face, the median of the frames at rest). Only these differences go to the target, whose own
 face stays the neutral one: its shape, and so its identity, is kept.
 
 Shapes: T frames, K face landmarks (468, or 478 with irises). Pixels.
@@ -10,11 +10,13 @@ Shapes: T frames, K face landmarks (468, or 478 with irises). Pixels.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from models.animation.skeleton import Actor, Array, bounded
+from models.animation.skeleton import Actor, Array, bounded, usual_frames
 from models.lexicon.face import LOWER_LIDS, UPPER_LIDS
 from models.pose.landmarks import NUM_FACE
+from models.pose.span import SIDES
 
 _RIGID = [10, 151, 9, 8, 168, 6, 197, 195, 109, 338, 67, 297, 103, 332, 54, 284, 21, 251, 127, 356, 234, 454,
           33, 133, 362, 263]  # fmt: skip
@@ -35,7 +37,8 @@ def move_head(driver: Actor, target: Actor, carried: Array) -> tuple[Array, Arra
     The head's movement is what takes a point p of the target's picture to `pivot + rotation.apply(p - pivot_0)`:
     pivots (T + 1, 3), the last one being that of the picture, and T rotations.
     """
-    neutral, aligned, turns, places = _neutral(driver.face)
+    usual = usual_frames(driver, *SIDES)
+    neutral, aligned, turns, places = _neutral(driver.face, usual)
     offsets = aligned[:, :NUM_FACE] - neutral[:NUM_FACE]
     scale = target.head / driver.head
     face = target.face[0]
@@ -47,8 +50,8 @@ def move_head(driver: Actor, target: Actor, carried: Array) -> tuple[Array, Arra
 
     rotation = Rotation.from_rotvec(bounded(turns.as_rotvec(), MOST_TURN_RAD))
     # What is left of the head's way when its turn about the neck is taken off: nods forward, shifts, breathing.
-    lever = neutral[_RIGID].mean(axis=0) - _neck(neutral, driver.middle)
-    way = places - driver.middle - np.median(places - driver.middle, axis=0)
+    lever = neutral[_RIGID].mean(axis=0) - _neck(neutral, driver.middle[usual])
+    way = places - driver.middle - np.median((places - driver.middle)[usual], axis=0)
     shift = scale * (way - (turns.apply(lever) - lever)) * np.array([1, 1, 0])
     neck = _neck(face, target.middle)
     pivot = neck + carried + bounded(shift, MOST_SHIFT * target.unit)
@@ -58,24 +61,23 @@ def move_head(driver: Actor, target: Actor, carried: Array) -> tuple[Array, Arra
     return moved, np.concatenate([pivot, neck[None]]), rotation
 
 
-def _neutral(face: Array) -> tuple[Array, Array, Rotation, Array]:
+def _neutral(face: Array, usual: NDArray[np.bool_]) -> tuple[Array, Array, Rotation, Array]:
     """The neutral face (K, 3), all faces (T, K, 3) turned and moved onto it, the turns from it, the places (T, 3)."""
-    step = max(1, len(face) // _MEDIAN_OF)
-    reference = face[len(face) // 2]
+    some = face[usual][:: max(1, int(usual.sum()) // _MEDIAN_OF)]
+    reference = some[len(some) // 2]
     for _ in range(2):
-        rotation, size = _fit(face[::step], reference, _RIGID)
-        reference = np.median(_onto(face[::step], reference, rotation, size), axis=0)
+        reference = np.median(_onto(some, reference, *_fit(some, reference, _RIGID)), axis=0)
     rotation, size = _fit(face, reference, _RIGID)
     aligned = _onto(face, reference, rotation, size)
     turns = Rotation.from_matrix(rotation.swapaxes(1, 2))
-    usual = Rotation.from_rotvec(np.median(turns.as_rotvec(), axis=0))
+    bearing = Rotation.from_rotvec(np.median(turns[usual].as_rotvec(), axis=0))
     # Seen from the head's usual bearing, so that a driver who stands turned does not turn the target.
     centre = reference[_RIGID].mean(axis=0)
-    neutral = usual.apply(reference - centre)
-    aligned = (aligned - centre) @ usual.as_matrix().T
+    neutral = bearing.apply(reference - centre)
+    aligned = (aligned - centre) @ bearing.as_matrix().T
     places = face[:, _RIGID].mean(axis=1)
-    home = np.median(places, axis=0)
-    return neutral + home, aligned + home, turns * usual.inv(), places
+    home = np.median(places[usual], axis=0)
+    return neutral + home, aligned + home, turns * bearing.inv(), places
 
 
 def _fit(faces: Array, onto: Array, index: list[int] | slice = slice(None)) -> tuple[Array, Array]:

@@ -16,7 +16,18 @@ from pose_format import Pose
 
 from models.animation.contacts import keep_together, on_forearm, place_hand, places, together
 from models.animation.faces import move_head
-from models.animation.skeleton import HEAD_MESH, Actor, Array, actor, arm_lengths, bounded, mirrored, still, upright
+from models.animation.skeleton import (
+    HEAD_MESH,
+    Actor,
+    Array,
+    actor,
+    arm_lengths,
+    bounded,
+    mirrored,
+    still,
+    upright,
+    with_arms,
+)
 from models.animation.smoothing import Smoothing, smoothed
 from models.animation.target import Target
 from models.errors import PoseError
@@ -25,7 +36,7 @@ from models.lexicon.body import Body
 from models.lexicon.joints import elbow_of
 from models.lexicon.placing import resample
 from models.pose import landmarks
-from models.pose.landmarks import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from models.pose.landmarks import LEFT_HIP, RIGHT_HIP
 from models.pose.span import SIDES, Side
 
 LONGEST_REACH, SHORTEST_REACH = 0.985, 0.30
@@ -70,7 +81,7 @@ def retarget(pose: Pose, target: Target, options: RetargetOptions | None = None)
     if options.mirror:
         driver = mirrored(driver)
     _, sure = landmarks.component(target.pose, landmarks.BODY)
-    person = upright(actor(target.pose))
+    person = upright(actor(with_arms(target.pose)))
     fitted = _signing(_posture(driver, person), driver, arm_lengths(person, sure[0]), fps)
     height, width = target.image.shape[:2]
     return _as_pose(fitted, sure[0], fps=fps, width=width, height=height)
@@ -79,9 +90,10 @@ def retarget(pose: Pose, target: Target, options: RetargetOptions | None = None)
 def _posture(driver: Actor, person: Actor) -> Actor:
     """The target over time with the driver's shoulders, head and face; the arms still where they were."""
     fitted = still(person, len(driver))
-    shoulders = [LEFT_SHOULDER, RIGHT_SHOULDER]
-    sway = driver.body[:, shoulders] - np.median(driver.body[:, shoulders], axis=0)
-    fitted.body[:, shoulders] += bounded(person.unit / driver.unit * sway, MOST_SWAY * person.unit)
+    for side in SIDES:
+        shoulder = ARM[side][0]
+        sway = driver.body[:, shoulder] - np.median(driver.body[usual_frames(driver, side), shoulder], axis=0)
+        fitted.body[:, shoulder] += bounded(person.unit / driver.unit * sway, MOST_SWAY * person.unit)
     face, pivots, turns = move_head(driver, person, fitted.middle - person.middle)
     head = list(range(len(HEAD_MESH)))
     turned = np.einsum("tij,kj->tki", turns.as_matrix(), person.body[0, head] - pivots[-1])
@@ -116,20 +128,12 @@ def _signing(person: Actor, driver: Actor, bones: tuple[float, float], fps: floa
 
 
 def _elbow(wrist: Array, person: Actor, driver: Actor, bones: tuple[float, float], side: Side) -> Array:
-    """(T, 3) the elbow, swung about the line from shoulder to wrist as the driver's is."""
+    """(T, 3) the elbow, swung about the line from shoulder to wrist to where the driver's is."""
     shoulder, elbow, _ = ARM[side]
-    start, theirs = person.body[:, shoulder], driver.body[:, shoulder]
-    swung = _carried(driver.body[:, elbow] - theirs, driver.hands[side][:, 0] - theirs, wrist - start)
+    start = person.body[:, shoulder]
+    hint = start + person.unit / driver.unit * (driver.body[:, elbow] - driver.body[:, shoulder])
     upper, fore = (np.full(len(start), length) for length in bones)
-    return elbow_of(start, wrist, start + swung, upper, fore)
-
-
-def _carried(vectors: Array, old: Array, new: Array) -> Array:
-    """Vectors (T, 3) turned by the smallest rotation from direction `old` to direction `new` (Rodrigues' formula)."""
-    a, b = (line / np.maximum(np.linalg.norm(line, axis=-1, keepdims=True), 1e-9) for line in (old, new))
-    axis, cosine = np.cross(a, b), (a * b).sum(axis=-1, keepdims=True)
-    once = np.cross(axis, vectors)
-    return np.asarray(vectors + once + np.cross(axis, once) / np.maximum(1 + cosine, 1e-3))
+    return elbow_of(start, wrist, hint, upper, fore)
 
 
 def _write_arm(body: Array, side: Side, elbow: Array, hand: Array) -> None:

@@ -42,6 +42,7 @@ _FACE_BEFORE_SHOULDERS = (0.15, 0.55)  # nose before the shoulders' plane, in sh
 _ARM_RANGES = ((0.75, 1.0), (0.64, 0.92))  # plausible bones, in shoulder widths
 _PALM_RANGE = (0.95, 1.25)  # of the usual palm: hands in pictures are nearer than the body, or foreshortened
 _SURE = 0.5
+_ENOUGH_REST = 5  # frames
 _PALM_PER_UNIT, _PALM_PER_HEAD = 0.27, 0.47
 
 
@@ -145,6 +146,35 @@ def still(person: Actor, frames: int) -> Actor:
         hands={side: np.repeat(hand[:1], frames, axis=0) for side, hand in person.hands.items()},
         hands_sure={side: np.repeat(sure[:1], frames) for side, sure in person.hands_sure.items()},
     )
+
+
+def usual_frames(person: Actor, *sides: Side) -> NDArray[np.bool_]:
+    """(T,) the frames that show how somebody usually stands: those with these hands down, or all if these are few.
+
+    People in pictures rest. A shoulder that is up because its hand is, or a head turned to a raised hand, is part of
+    the sign.
+    """
+    down = np.ones(len(person), dtype=bool)
+    for side in sides:
+        _, elbow, wrist = ARM[side]
+        down &= person.body[:, wrist, 1] > person.body[:, elbow, 1]
+    return down if down.sum() >= _ENOUGH_REST else np.ones(len(person), dtype=bool)
+
+
+def with_arms(pose: Pose) -> Pose:
+    """The pose with hanging arms wherever a picture shows none at all, at a confidence nobody takes for a sight."""
+    points, sure = landmarks.component(pose, landmarks.BODY)
+    if min(sure[0, LEFT_SHOULDER], sure[0, RIGHT_SHOULDER]) <= 0:
+        raise PoseError("The picture shows nobody's shoulders; take one of a person from the front, from the hips up.")
+    data, confidence = (np.array(np.ma.getdata(part)) for part in (pose.body.data, pose.body.confidence))
+    first = landmarks.component_start(pose, landmarks.BODY)
+    unit = float(np.linalg.norm(points[0, LEFT_SHOULDER, :2] - points[0, RIGHT_SHOULDER, :2]))
+    for shoulder, elbow, wrist in ARM.values():
+        down = np.array([0, UPPER_ARM * unit, 0])
+        for joint, place in ((elbow, points[0, shoulder] + down), (wrist, points[0, shoulder] + 1.8 * down)):
+            if sure[0, joint] <= 0:
+                data[:, :, first + joint], confidence[:, :, first + joint] = place, 0.01
+    return landmarks.with_arrays(pose, data, confidence)
 
 
 def upright(person: Actor) -> Actor:

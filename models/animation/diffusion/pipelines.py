@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models import weights
 from models.animation.diffusion.options import DiffusionOptions
 from models.errors import SignError, WeightsError
+from models.weights import find, here
 
 Image = NDArray[np.uint8]
 Kind = Literal["controlnet", "animatediff"]
@@ -47,7 +47,7 @@ def load(kind: Kind, options: DiffusionOptions, folder: Path | None = None) -> A
     import torch
     from diffusers import ControlNetModel
 
-    found = {name: weights.find(name, folder) for name in needed(kind, options)}
+    found = {name: find(name, folder) for name in needed(kind, options)}
     device, dtype = chosen_device(options)
     local = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     with quiet(), readable(found):
@@ -192,14 +192,14 @@ def _safety(options: DiffusionOptions, kind: Kind, folder: Path | None, local: d
     """The safety checker where it is wanted and here; AnimateDiff's pipeline has no place for one."""
     if kind == "animatediff":
         return {}
-    if not options.safety_checker or not weights.here("safety-checker", folder):
+    if not options.safety_checker or not here("safety-checker", folder):
         if options.safety_checker:
             _log.warning("The safety checker's weights are not here; pictures are not checked.")
         return {"safety_checker": None, "requires_safety_checker": False}
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
     from transformers import CLIPImageProcessor
 
-    path = weights.find("safety-checker", folder)
+    path = find("safety-checker", folder)
     return {
         "safety_checker": StableDiffusionSafetyChecker.from_pretrained(path, **local),
         "feature_extractor": CLIPImageProcessor.from_pretrained(path, local_files_only=True),

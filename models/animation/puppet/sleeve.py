@@ -75,7 +75,7 @@ def _bone(key: _Key, strips: Mapping[_Key, Strip], cut: Cut, tones: Tones) -> Bo
     side, name = key
     own, other = strips[key], strips[("left" if side == "right" else "right", name)]
     # Clothes and hair before a bare arm look like a sleeve; nothing makes a sleeve look bare.
-    hidden = own.bare_from > other.bare_from + 0.25 and other.share > 0.5
+    hidden = own.bare_from > other.bare_from + 0.1 and other.share > 0.5
     if other.share >= _ENOUGH and (own.share < _ENOUGH or hidden):
         own, other = other.mirrored(), own
     if other.share >= _ENOUGH and abs(own.bare_from - other.bare_from) < 0.2:

@@ -70,14 +70,20 @@ def build(limits: Limits) -> tuple[Onward, list[Any]]:
             kind, sent, line, clip = _signing()
             options = _options()
             with gr.Row():
-                look = gr.Button("Look at one frame", elem_id="animate-look")
+                look = gr.Button("Preview", elem_id="animate-look")
                 go = gr.Button("Animate", variant="primary", elem_id="animate-go")
                 stop = gr.Button("Stop", variant="stop", elem_id="animate-stop")
             again = gr.Button("Go on with the rest", visible=False, elem_id="animate-again")
         with gr.Column(scale=6, min_width=340):
             status = gr.HTML(views.message("Choose a picture and what is signed."), elem_id="animate-status")
             frame = gr.Image(
-                label="Frame", interactive=False, visible=False, height=420, format="jpeg", elem_id="animate-frame"
+                label="Frame",
+                interactive=False,
+                visible=False,
+                height=420,
+                format="jpeg",
+                buttons=["download", "fullscreen"],
+                elem_id="animate-frame",
             )
             video = gr.Video(label="Animated video", interactive=False, height=460, elem_id="animate-video")
             fidelity = gr.HTML(elem_id="animate-fidelity")
