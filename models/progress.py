@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _TELL_EVERY_S = 0.1
 
@@ -49,3 +52,10 @@ class Meter:
         rate = self._done / max(self._told - self._start, 1e-9)
         left = None if self._total is None else max(self._total - self._done, 0) / max(rate, 1e-9)
         tell(Progress(done_frames=self._done, total_frames=self._total, frames_per_s=rate, seconds_left=left))
+
+
+def counted(items: Iterable[T], meter: Meter) -> Iterator[T]:
+    """The items, each counted when the next one is asked for."""
+    for item in items:
+        yield item
+        meter.count()

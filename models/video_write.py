@@ -133,7 +133,9 @@ def _container_options(container: str) -> dict[str, str]:
     return {"movflags": "+faststart"} if container == "mp4" else {}
 
 
-def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], *, fps: float) -> int:
+def write_video(
+    path: str | os.PathLike[str], frames: Iterable[Frame], *, fps: float, metadata: Mapping[str, str] | None = None
+) -> int:
     """Write frames, all of the first one's size, with `VideoWriter`; returns how many.
 
     Raises: as `VideoWriter`.
@@ -142,7 +144,7 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], *, fps: f
     first = next(rest, None)
     if first is None:
         raise VideoError(f"{safe_name(path)}: there is no frame to write; give at least one")
-    with VideoWriter(path, fps=fps, width=first.shape[1], height=first.shape[0]) as clip:
+    with VideoWriter(path, fps=fps, width=first.shape[1], height=first.shape[0], metadata=metadata) as clip:
         for frame in chain([first], rest):
             clip.write(frame)
     return clip.num_frames

@@ -1,8 +1,8 @@
 """A driver's expression and head movement on somebody else's face.
 
 The driver's face is split into where the head is (a rotation, a place) and what the face does (how far each landmark
-is from the driver's own neutral face, the median of the frames at rest). Only these differences go to the target, whose own
-face stays the neutral one: its shape, and so its identity, is kept.
+is from the driver's own neutral face, the median of the frames at rest). Only these differences go to the target,
+whose own face stays the neutral one: its shape, and so its identity, is kept.
 
 Shapes: T frames, K face landmarks (468, or 478 with irises). Pixels.
 """

@@ -41,7 +41,7 @@ HANDS_FOUND, HAND_DISTANCE, PCK_10, SAME_FACE, STEADY = 0.95, 0.15, 0.90, 0.80, 
 """The aims: shares of hands read and of body landmarks right, palm widths, structural similarity, grey levels."""
 MAX_FRAMES = 300
 """More frames than this are sampled in pieces, because reading them takes as long as they last."""
-_PIECE = 50  # frames in a piece; a tracker needs neighbours
+_PIECE, _LEAST_PIECES = 50, 4  # frames in a piece (a tracker needs neighbours), and how many pieces at least
 _LEAD = 8  # frames read before each piece, so that the tracker has found the hands
 _UPPER = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16)  # nose, eyes, ears, shoulders, elbows, wrists
 
@@ -122,20 +122,21 @@ def measure(
     total = len(pose.body.data)
     size = pose.header.dimensions
     fig = figure(pose, size.width, size.height)
-    meter = _Meter(pose, fig, target, embed)
     wanted = _sample(total, max_frames)
     progress = Meter(len(wanted) + _LEAD * sum(1 for _ in _pieces(wanted)), tell)
     count = 0
-    for count, frame in enumerate(_fitted(frames, size.width, size.height), start=1):
-        if should_stop is not None and should_stop():
-            raise Cancelled
-        index = count - 1
-        if index in wanted:
-            meter.add(index, frame)
-            progress.count()
-        elif any(index + ahead in wanted for ahead in range(1, _LEAD + 1)):
-            meter.lead_in(frame)
-            progress.count()
+    with HolisticSession() as session:
+        meter = _Meter(session, pose, fig, target, embed)
+        for count, frame in enumerate(_fitted(frames, size.width, size.height), start=1):
+            if should_stop is not None and should_stop():
+                raise Cancelled
+            index = count - 1
+            if index in wanted:
+                meter.add(index, frame)
+                progress.count()
+            elif any(index + ahead in wanted for ahead in range(1, _LEAD + 1)):
+                session.process(frame)  # so that the tracker has found the hands when they count
+                progress.count()
     if count != total:
         name = safe_name(frames) if isinstance(frames, Path) else "The video"
         raise VideoError(f"{name} has {count} frames and the pose {total}; measure a video against its own pose.")
@@ -156,10 +157,12 @@ def compare_table(results: Mapping[str, Fidelity]) -> list[tuple[str, ...]]:
 class _Meter:
     """Reads frames and compares them, piece by piece."""
 
-    def __init__(self, pose: Pose, fig: Figure, target: Target | None, embed: Embed | None) -> None:
+    def __init__(
+        self, session: HolisticSession, pose: Pose, fig: Figure, target: Target | None, embed: Embed | None
+    ) -> None:
         self._asked = _only_raised(pose)
         self._fig, self._embed, self._target = fig, embed, target
-        self._session = HolisticSession()
+        self._session = session
         self._flicker = FlickerMeter()
         self._last = -2
         self._read: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
@@ -169,10 +172,6 @@ class _Meter:
         if target is not None and landmarks.seen(target.pose, landmarks.FACE)[0]:
             self._reference = FaceOf(target.image, landmarks.component(target.pose, landmarks.FACE)[0][0])
         self._picture = None if embed is None or target is None else _unit(embed(target.image))
-
-    def lead_in(self, frame: Image) -> None:
-        """A frame before a piece, for the tracker only."""
-        self._session.process(frame)
 
     def add(self, index: int, frame: Image) -> None:
         """A frame to be measured."""
@@ -191,7 +190,6 @@ class _Meter:
 
     def result(self, total: int) -> Fidelity:
         """All frames that were added, together."""
-        self._session.close()
         index = [one[0] for one in self._read]
         size = self._asked.header.dimensions
         data, sure = np.stack([one[1] for one in self._read]), np.stack([one[2] for one in self._read])
@@ -224,21 +222,25 @@ class _Meter:
 
 
 def _only_raised(pose: Pose) -> Pose:
-    """The pose without hands at rest: nobody reads those."""
+    """The pose without hands at rest, which nobody reads; all of them where no hand is ever up, since signs can be low."""
     data, sure = np.ma.getdata(pose.body.data), np.ma.getdata(pose.body.confidence).copy()
-    for side in SIDES:
-        name = landmarks.LEFT_HAND if side == "left" else landmarks.RIGHT_HAND
-        start = landmarks.component_start(pose, name)
-        sure[~raised_hand(pose, side), :, start : start + landmarks.NUM_HAND] = 0
+    raised = {side: raised_hand(pose, side) for side in SIDES}
+    if not any(up.any() for up in raised.values()):
+        return pose
+    for side, up in raised.items():
+        start = landmarks.component_start(pose, landmarks.LEFT_HAND if side == "left" else landmarks.RIGHT_HAND)
+        sure[~up, :, start : start + landmarks.NUM_HAND] = 0
     return landmarks.with_arrays(pose, data, sure)
 
 
 def _pck(asked: Pose, read: Pose, shoulders: float) -> tuple[float, float]:
     """Shares of upper-body landmarks in the picture within 0.1 and 0.2 shoulder widths; what was not read is wrong."""
     size = asked.header.dimensions
-    (points, _), (found, sure) = landmarks.component(asked, landmarks.BODY), landmarks.component(read, landmarks.BODY)
-    points, found, sure = points[:, list(_UPPER), :2], found[:, list(_UPPER), :2], sure[:, list(_UPPER)]
-    inside = ((points >= 0) & (points < (size.width, size.height))).all(axis=-1)
+    upper = list(_UPPER)
+    points, wanted = (values[:, upper] for values in landmarks.component(asked, landmarks.BODY))
+    found, sure = (values[:, upper] for values in landmarks.component(read, landmarks.BODY))
+    points, found = points[..., :2], found[..., :2]
+    inside = ((points >= 0) & (points < (size.width, size.height))).all(axis=-1) & (wanted > 0)
     apart = np.where(sure > 0, np.linalg.norm(points - found, axis=-1), math.inf)[inside] / shoulders
     return (float((apart < 0.1).mean()), float((apart < 0.2).mean())) if len(apart) else (math.nan, math.nan)
 
@@ -247,9 +249,9 @@ def _sample(total: int, most: int) -> frozenset[int]:
     """Indices of the frames to measure: all, or pieces spread evenly over the video."""
     if total <= most:
         return frozenset(range(total))
-    pieces = max(1, most // _PIECE)
-    starts = np.linspace(0, total - _PIECE, pieces).round().astype(int)
-    return frozenset(int(start) + step for start in starts for step in range(_PIECE))
+    piece = min(_PIECE, max(1, most // _LEAST_PIECES))
+    starts = np.linspace(0, total - piece, most // piece).round().astype(int)
+    return frozenset(int(start) + step for start in starts for step in range(piece))
 
 
 def _pieces(wanted: frozenset[int]) -> Iterator[list[int]]:
@@ -265,6 +267,11 @@ def _fitted(frames: Iterable[Image] | Path, width: int, height: int) -> Iterator
         return
     for frame in frames:
         part = frame[:height] if frame.shape[1] == width and frame.shape[0] > height else frame
+        if abs(part.shape[1] * height / (part.shape[0] * width) - 1) > 0.02:
+            raise VideoError(
+                f"The video is {part.shape[1]} x {part.shape[0]} pixels and the pose {width} x {height}; measure a "
+                "video against its own pose."
+            )
         if part.shape[:2] != (height, width):
             part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         yield np.ascontiguousarray(part)

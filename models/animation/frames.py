@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -20,9 +19,9 @@ from models.errors import PictureError, VideoError
 from models.files import replacing, safe_name
 from models.lexicon.captions import burn_captions
 from models.lexicon.performance import Segment
-from models.progress import Cancelled, Meter, Progress
+from models.progress import Cancelled, Meter, Progress, counted
 from models.video import ReadOptions, VideoReader
-from models.video_write import VideoWriter
+from models.video_write import write_video
 
 Image = NDArray[np.uint8]
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -120,13 +119,9 @@ def frames_to_video(
     frames = read_frames(folder)
     if segments:
         frames = burn_captions(frames, segments, fps)
-    first = next(frames)
-    with VideoWriter(out, fps=fps, width=first.shape[1], height=first.shape[0], metadata=metadata) as writer:
-        for frame in chain([first], frames):
-            writer.write(frame)
-            meter.count()
+    count = write_video(out, counted(frames, meter), fps=fps, metadata=metadata)
     meter.finish()
-    return writer.num_frames
+    return count
 
 
 def video_to_frames(

@@ -20,8 +20,8 @@ Image = NDArray[np.uint8]
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SOURCE_TYPES = {
     "puppet": _IPTC + "compositeSynthetic",
-    "controlnet": _IPTC + "compositeWithTrainedAlgorithmicMedia",
-    "animatediff": _IPTC + "compositeWithTrainedAlgorithmicMedia",
+    "controlnet": _IPTC + "trainedAlgorithmicMedia",
+    "animatediff": _IPTC + "trainedAlgorithmicMedia",
 }
 COMMENT = "Animated by Sign Studio from a still picture; it is not a recording of this person."
 WORD = "animated"

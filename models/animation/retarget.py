@@ -26,6 +26,7 @@ from models.animation.skeleton import (
     mirrored,
     still,
     upright,
+    usual_frames,
     with_arms,
 )
 from models.animation.smoothing import Smoothing, smoothed

@@ -12,7 +12,7 @@ from studio.cli.bar import Bar
 from studio.cli.lexicon import Folders, open_lexicons
 
 if TYPE_CHECKING:
-    from models.animation.animate import AnimateOptions, Animation, Report
+    from models.animation.animate import AnimateOptions, Animation
     from models.animation.driving import Driving
     from models.animation.target import Target
 
@@ -152,12 +152,7 @@ def _animate(target: Target, driving: Driving, options: AnimateOptions, out: Pat
     folder = keep or out.with_name(f".{out.stem}.animate")
     try:
         with Bar("Animating") as bar:
-
-            def show(report: Report) -> None:
-                bar.name(report.step)
-                bar.frames(report.progress)
-
-            made = make(target, driving, folder, options, show)
+            made = make(target, driving, folder, options, bar.report)
     except KeyboardInterrupt:
         typer.echo("Stopped; the frames done so far are kept. Run the same command to go on.", err=True)
         raise typer.Exit(130) from None
@@ -201,6 +196,50 @@ def evaluate(
     if out is not None:
         fidelity.write_json(out)
         typer.echo(out)
+
+
+@cli.command()
+def compare(
+    target: Annotated[Path, typer.Option("--target", "-t", help="Picture of the person.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the videos and the table.")],
+    glosses: Annotated[str, typer.Option(help="What is signed.")] = "HELLO MY NAME fs-ANNA",
+    engine: Annotated[str, typer.Option(help="controlnet or animatediff.")] = "controlnet",
+    weights: Weights = None,
+    preset: Annotated[str, typer.Option(help="preview, balanced or best.")] = "balanced",
+    side: Annotated[int, typer.Option(help="Longest side of the videos, pixels.")] = 512,
+) -> None:
+    """Compare drawing over the puppet's frames with drawing over the still picture, and with the puppet alone."""
+    from models.animation.animate import AnimateOptions
+    from models.animation.animate import animate as make
+    from models.animation.diffusion.options import DiffusionOptions
+    from models.animation.engines import EngineOptions, check_engine
+    from models.animation.fidelity import compare_table
+    from models.animation.picture import load_picture
+    from models.animation.target import TargetOptions, read_target
+
+    def options(init: str) -> EngineOptions:
+        return EngineOptions(diffusion=DiffusionOptions.of_preset(preset, init=init), weights=weights)
+
+    check_engine(engine, options("puppet"))
+    person = read_target(load_picture(target), TargetOptions(side=side))
+    driving = _driving(glosses, None, None, None)
+    runs = {
+        "puppet": AnimateOptions(),
+        f"{engine} over puppet": AnimateOptions(engine=engine, of_engine=options("puppet")),
+        f"{engine} over picture": AnimateOptions(engine=engine, of_engine=options("target")),
+    }
+    found = {}
+    for name, chosen in runs.items():
+        with Bar(name) as bar:
+            made = make(
+                person, driving, out / name.replace(" ", "-"), chosen, lambda report, bar=bar: bar.report(report)
+            )
+        if made.fidelity is not None:
+            found[name] = made.fidelity
+    table = compare_table(found)
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @cli.command()

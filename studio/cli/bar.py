@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from models.animation.animate import Report
     from models.pose.batch import BatchProgress
     from models.progress import Progress
 
@@ -27,14 +28,15 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def name(self, words: str) -> None:
-        """What is being done now."""
-        self._bar.update(self._task, description=words)
-
     def frames(self, report: Progress) -> None:
         """Frames of one clip."""
         rate = f"{report.frames_per_s:.0f} frames/s"
         self._bar.update(self._task, completed=report.done_frames, total=report.total_frames, rate=rate)
+
+    def report(self, report: Report) -> None:
+        """Frames of one step of an animation."""
+        self._bar.update(self._task, description=report.step)
+        self.frames(report.progress)
 
     def clips(self, report: BatchProgress) -> None:
         """Clips of a batch."""
