@@ -222,7 +222,7 @@ class _Meter:
 
 
 def _only_raised(pose: Pose) -> Pose:
-    """The pose without hands at rest, which nobody reads; all of them where no hand is ever up, since signs can be low."""
+    """The pose without hands at rest, which nobody reads; all of them where no hand is ever up: signs can be low."""
     data, sure = np.ma.getdata(pose.body.data), np.ma.getdata(pose.body.confidence).copy()
     raised = {side: raised_hand(pose, side) for side in SIDES}
     if not any(up.any() for up in raised.values()):
