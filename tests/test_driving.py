@@ -19,7 +19,7 @@ from models.lexicon.avatar import LOOKS, render_avatar
 from models.lexicon.embedded import embedded_lexicon
 from models.pose.clean import reduce
 from models.pose.files import read_pose, write_pose
-from models.pose.landmarks import BODY, RIGHT_HAND, WORLD, component, seen, with_arrays
+from models.pose.landmarks import BODY, FACE, RIGHT_HAND, WORLD, component, seen, with_arrays
 from models.pose.openpose_json import read_openpose
 from models.progress import Cancelled, Progress
 from models.video_write import write_video
@@ -167,3 +167,22 @@ def test_saving_again_replaces_a_longer_run_and_leaves_other_files(tmp_path: Pat
     assert len(list((place / "pose_png").iterdir())) == len(list((place / "pose_json").iterdir())) == 3
     assert (place / "mine.txt").read_text() == "keep"
     shutil.rmtree(place)
+
+
+def test_a_folder_of_openpose_keypoints_drives_as_the_pose_it_came_from(tmp_path: Path) -> None:
+    driving = sign_driving("HELLO", [embedded_lexicon()])
+    place = save_driving(driving, tmp_path)
+    flat = read_driving(place / "pose_json")
+    for name in (BODY, RIGHT_HAND):
+        asked, sure = component(driving.pose, name)
+        read, found = component(flat.pose, name)
+        both = (found > 0) & (sure > 0)
+        assert both.sum() > 0.3 * sure.astype(bool).sum()
+        np.testing.assert_allclose(read[both][:, :2], asked[both][:, :2], atol=0.01)
+    assert not seen(flat.pose, FACE).any()
+
+
+def test_what_was_saved_drives_again(tmp_path: Path) -> None:
+    driving = sign_driving("HELLO", [embedded_lexicon()])
+    again = read_driving(save_driving(driving, tmp_path))
+    assert (again.pose.body.data == driving.pose.body.data).all()

@@ -24,8 +24,8 @@ from models.lexicon.utterance import UtteranceOptions, sign_line
 from models.pose import landmarks
 from models.pose.extract import PoseOptions, extract_pose, open_session
 from models.pose.files import read_pose, write_pose
-from models.pose.openpose import draw_openpose, scale_keypoints, to_openpose
-from models.pose.openpose_json import write_frames
+from models.pose.openpose import draw_openpose, from_openpose, scale_keypoints, to_openpose
+from models.pose.openpose_json import read_openpose, write_frames
 from models.pose.span import SIDES
 from models.progress import Cancelled, Meter, Progress
 
@@ -54,7 +54,8 @@ class Driving:
 def read_driving(
     source: Path, *, fps: float | None = None, should_stop: ShouldStop | None = None, tell: Tell | None = None
 ) -> Driving:
-    """The driving pose of a base action video, a folder of frames (`0001.jpg …`) or a `.pose` file.
+    """The driving pose of a base action video, a `.pose` file, or a folder: of frames (`0001.jpg …`), of OpenPose
+    JSON, or one that `save_driving` wrote.
 
     fps: of a video, the rate to read it at (None: its own); of a folder, the rate of its frames (None: 25).
     A `.pose` file has its own. Memory holds a few frames however long the clip is.
@@ -62,7 +63,12 @@ def read_driving(
     without arms and a clip that shows nobody, Cancelled.
     """
     source = Path(source)
-    if source.is_dir():
+    saved = source / f"{source.name}.pose"
+    if saved.is_file():
+        pose = read_pose(saved)
+    elif source.is_dir() and any(source.glob("*.json")):
+        pose = _of_openpose(source, fps or FRAMES_PER_S)
+    elif source.is_dir():
         pose = _of_folder(source, fps or FRAMES_PER_S, should_stop, tell)
     elif source.suffix.lower() == ".pose":
         pose = read_pose(source)
@@ -104,10 +110,11 @@ def check_driving(pose: Pose, name: str) -> None:
             "Extract the pose again with `signstudio pose extract`."
         )
     _, sure = landmarks.component(pose, landmarks.BODY)
-    if not (sure[:, [names.index(joint) for joint in arms]] > 0).any(axis=0).all():
+    seen = (sure[:, [names.index(joint) for joint in arms]] > 0).any(axis=0).reshape(2, len(_ARM))
+    if not (seen.all(axis=1).any() and seen[:, 0].all()):
         raise PoseError(
-            f"{name}: none of the {frames} frames shows a person with both arms; take a clip of one signer, "
-            "seen from the front from the hips up."
+            f"{name}: none of the {frames} frames shows a person with shoulders and an arm; take a clip of one "
+            "signer, seen from the front from the hips up."
         )
 
 
@@ -133,6 +140,14 @@ def save_driving(driving: Driving, folder: Path) -> Path:
                 path.write_bytes(data.tobytes())
     write_pose(place / f"{name}.pose", driving.pose)
     return place
+
+
+def _of_openpose(folder: Path, fps: float) -> Pose:
+    clip = read_openpose(folder)
+    if clip.width is None or clip.height is None:
+        far = max(float(person.body[:, :2].max()) for person in clip.poses)
+        return from_openpose(clip.poses, round(far) + 1, round(far) + 1, fps=fps)
+    return from_openpose(clip.poses, clip.width, clip.height, fps=fps)
 
 
 def _of_folder(folder: Path, fps: float, should_stop: ShouldStop | None, tell: Tell | None) -> Pose:

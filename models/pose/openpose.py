@@ -32,6 +32,8 @@ BODY_NAMES = (
 )
 """The COCO 18 keypoints. The neck is the middle of the shoulders; all others are MediaPipe landmarks by name."""
 
+_BODY_LANDMARKS = (0, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)  # of BODY_NAMES without the neck
+_NUM_HOLISTIC = 2 * landmarks.NUM_BODY + landmarks.NUM_FACE + 2 * landmarks.NUM_HAND
 RIGHT_PUPIL, LEFT_PUPIL = 68, 69
 FACE_INDEX = (
     *(127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356),  # jaw, right ear to left
@@ -117,6 +119,30 @@ def to_openpose(pose: Pose, *, min_confidence: float = 0.3) -> list[OpenPosePose
         )
         for t in range(len(body))
     ]
+
+
+def from_openpose(poses: Sequence[OpenPosePose], width: int, height: int, *, fps: float) -> Pose:
+    """A Holistic pose of OpenPose keypoints in pixels: body and hands, flat (z is 0), because OpenPose has no depth.
+
+    The face is missing: 70 keypoints do not say where the other 398 landmarks are. Feet and fingers of the body's own
+    landmarks are missing, too.
+    """
+    data = np.zeros((len(poses), _NUM_HOLISTIC, 3), np.float32)
+    sure = np.zeros((len(poses), _NUM_HOLISTIC), np.float32)
+
+    def put(frame: int, index: Sequence[int], keypoints: Keypoints) -> None:
+        data[frame, index, :2], sure[frame, index] = keypoints[:, :2], keypoints[:, 2]
+
+    hand = landmarks.NUM_BODY + landmarks.NUM_FACE
+    left, right = range(hand, hand + NUM_HAND), range(hand + NUM_HAND, hand + 2 * NUM_HAND)
+    without_neck = [index for index, name in enumerate(BODY_NAMES) if name != "neck"]
+    for frame, person in enumerate(poses):
+        put(frame, _BODY_LANDMARKS, person.body[without_neck])
+        for index, keypoints in ((left, person.left_hand), (right, person.right_hand)):
+            # A hand counts as a whole: MediaPipe finds all of it or nothing.
+            if keypoints is not None and (keypoints[:, 2] > 0).all():
+                put(frame, index, keypoints)
+    return landmarks.holistic_pose(data, sure, fps=fps, width=width, height=height)
 
 
 def draw_openpose(

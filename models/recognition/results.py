@@ -1,4 +1,4 @@
-"""What a recognizer says of a clip: when something was signed, what it may be, and when it is none of the known signs."""
+"""What a recognizer says of a clip: when something was signed, what it may be, and when it is no known sign."""
 
 from __future__ import annotations
 
