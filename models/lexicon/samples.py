@@ -68,7 +68,11 @@ def render_samples(folder: Path) -> Iterator[Path]:
         yield path
     for name, signer in PICTURES:
         standing = perform([phonology["HELLO"]], SignerStyle.random(signer), fps=FPS, width=SIZE, height=SIZE)
-        drawn = Signer(standing.pose, LOOKS[name], width=PICTURE_SIZE, height=PICTURE_SIZE).frame(0)
+        # Drawn larger and cut, as a photograph of head and chest is: the hands are below the picture.
+        room = PICTURE_SIZE // 12
+        large = PICTURE_SIZE + 2 * room
+        drawn = Signer(standing.pose, LOOKS[name], width=large, height=large).frame(0)
+        drawn = drawn[:PICTURE_SIZE, room:-room]
         path = folder / f"{name}.jpg"
         with replacing(path) as temporary:
             PillowImage.fromarray(drawn).save(temporary, quality=92)

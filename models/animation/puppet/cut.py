@@ -203,6 +203,8 @@ def _hand_zone(target: Target, own: Figure, side: str) -> Image:
         wrist = own.body[0, ARM[side][2], :2]
         tip = own.body[0, 19 if side == "left" else 20, :2]
         stroke(zone, np.stack([wrist, tip]), 0.8 * palm)
+        # Where fingers are is not known: they are what has the wrist's colours around it.
+        zone = _with_skin(target.image, zone, max(1, round(1.2 * palm)))
     return zone
 
 
