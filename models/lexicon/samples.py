@@ -27,6 +27,8 @@ PICTURE_SIZE = 768
 PICTURES = (("mei", 5), ("kofi", 7), ("walter", 10))
 """Who is on the sample pictures: a look and a signer's number each, so that proportions differ."""
 
+_ABOVE_HANDS = 0.855  # of a picture's height, with arms that hang
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -58,7 +60,7 @@ SAMPLES = (
 
 
 def render_samples(folder: Path) -> Iterator[Path]:
-    """Render each sample into `folder` and yield its path: clips (512 px, 25 frames/s) and pictures (768 px)."""
+    """Render each sample into `folder` and yield its path: clips (512 px, 25 frames/s) and pictures (768 px wide)."""
     phonology = load_phonology()
     for sample in SAMPLES:
         entries = [phonology[gloss] for gloss in sample.glosses] + spell(sample.spelled, phonology)
@@ -68,11 +70,9 @@ def render_samples(folder: Path) -> Iterator[Path]:
         yield path
     for name, signer in PICTURES:
         standing = perform([phonology["HELLO"]], SignerStyle.random(signer), fps=FPS, width=SIZE, height=SIZE)
-        # Drawn larger and cut, as a photograph of head and chest is: the hands are below the picture.
-        room = PICTURE_SIZE // 12
-        large = PICTURE_SIZE + 2 * room
-        drawn = Signer(standing.pose, LOOKS[name], width=large, height=large).frame(0)
-        drawn = drawn[:PICTURE_SIZE, room:-room]
+        # Cut as a photograph of head and chest is: the hands are below the picture, all room beside it stays.
+        drawn = Signer(standing.pose, LOOKS[name], width=PICTURE_SIZE, height=PICTURE_SIZE).frame(0)
+        drawn = drawn[: round(PICTURE_SIZE * _ABOVE_HANDS)]
         path = folder / f"{name}.jpg"
         with replacing(path) as temporary:
             PillowImage.fromarray(drawn).save(temporary, quality=92)
