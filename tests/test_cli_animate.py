@@ -52,7 +52,9 @@ def test_a_picture_signs_glosses(tmp_path: Path) -> None:
     run("animate", "split", "out.mp4", "-o", "frames", folder=tmp_path)
     run("animate", "join", "frames", "-o", "again.mp4", folder=tmp_path)
     assert probe(tmp_path / "again.mp4").num_frames == probe(tmp_path / "out.mp4").num_frames
-    driven = ("animate", "-t", PICTURE, "--driving", str(pose), "--side", "256", "-o", "by.mp4", "--no-measure")
+    run("animate", "drive", "--driving", str(pose), "-o", "pose", folder=tmp_path)
+    assert len(list((tmp_path / "pose" / "YES" / "pose_json").iterdir())) == len(read_pose(pose).body.data)
+    driven = ("animate", "-t", PICTURE, "--pose-dir", "pose/YES", "--side", "256", "-o", "by.mp4", "--no-measure")
     run(*driven, folder=tmp_path)
     assert probe(tmp_path / "by.mp4").num_frames == probe(tmp_path / "out.mp4").num_frames
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -25,14 +25,14 @@ def block_after(heading: str) -> list[str]:
 
 def test_the_command_line_session_runs_as_shown(tmp_path: Path) -> None:
     lines = block_after("On the command line")
-    assert len(lines) == 6
+    assert len(lines) == 7
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for line in lines:
         result = subprocess.run(
             shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
-    for made in ("preview.mp4", "report/hello-my-name-anna-quality.json", "clean/hello-my-name-anna.pose", "jo.mp4"):
+    for made in ("preview.mp4", "report/hello-my-name-anna-quality.json", "clean/hello-my-name-anna.pose", "jo.mp4", "mei.mp4"):
         assert (tmp_path / made).stat().st_size > 0, made
 
 

@@ -243,6 +243,20 @@ def compare(
 
 
 @cli.command()
+def drive(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; NAME/NAME.pose, NAME/pose_json, NAME/pose_png.")],
+    glosses: Annotated[str | None, typer.Option(help="A gloss line, such as HELLO.")] = None,
+    driving: Source = None,
+    lexicon: Folders = None,
+    fps: Rate = None,
+) -> None:
+    """Save a driving pose as .pose, OpenPose JSON and preview pictures; --pose-dir takes the folder it names."""
+    from models.animation.driving import save_driving
+
+    typer.echo(save_driving(_driving(glosses, driving, lexicon, fps), out))
+
+
+@cli.command()
 def join(
     frames: Annotated[Path, typer.Argument(help="Folder with 0001.jpg, 0002.jpg ….")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The MP4 to write.")],
