@@ -32,7 +32,8 @@ def test_the_command_line_session_runs_as_shown(tmp_path: Path) -> None:
             shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
-    for made in ("preview.mp4", "report/hello-my-name-anna-quality.json", "clean/hello-my-name-anna.pose", "jo.mp4", "mei.mp4"):
+    quality, cleaned = "report/hello-my-name-anna-quality.json", "clean/hello-my-name-anna.pose"
+    for made in ("preview.mp4", quality, cleaned, "jo.mp4", "mei.mp4"):
         assert (tmp_path / made).stat().st_size > 0, made
 
 
