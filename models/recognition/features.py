@@ -38,7 +38,7 @@ MAX_GAP_ROWS = 6
 MAX_BREAK_MS = 400
 """Frames that are farther apart than this have nothing to do with each other; the rows between them are empty."""
 _SCALE_ROWS = 2 * FPS
-_FACE_GAIN, _SPEED_GAIN = 3.0, 0.25  # to bring all numbers to about one size
+_FACE_GAIN, SPEED_GAIN = 3.0, 0.25  # to bring all numbers to about one size
 _CLIP = 6.0  # nothing real is farther away than this, in any of the units
 
 _BODY_POINTS = (0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
@@ -216,11 +216,22 @@ class FeatureStream:
             row[LAYOUT[name]] = _hand(points, middle, nose, scale)
         moving = np.array([True, True, *seen.there[_LEFT:]])
         if self._before is not None:
-            speed = (ends - self._before[0]) * (_SPEED_GAIN * FPS)
+            speed = (ends - self._before[0]) * (SPEED_GAIN * FPS)
             speed[~(moving & self._before[1])] = 0
             row[LAYOUT["speed"]] = speed.ravel()
         self._before = ends, moving
         return np.clip(row, -_CLIP, _CLIP)
+
+
+def wrists_and_tips(rows: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Where wrists and index tips are (T, 4, 2) against the shoulders' middle, and which are there (T, 4)."""
+    body = rows[:, LAYOUT["body"]].reshape(len(rows), -1, 2)
+    hands = np.stack([rows[:, LAYOUT[side]] for side in ("left", "right")], axis=1)
+    tips = hands[..., _TIP] + body[:, None, _NOSE]
+    present = hands[..., PRESENT] > 0
+    ends = np.concatenate([body[:, _WRISTS], tips * present[..., None]], axis=1)
+    seen = body.any(axis=(1, 2))[:, None]
+    return np.asarray(ends, np.float32), np.concatenate([np.repeat(seen, 2, axis=1), present], axis=1)
 
 
 def mirrored(rows: Floats) -> Floats:

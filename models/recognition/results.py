@@ -58,12 +58,41 @@ class Recognition:
         return tuple(segment.gloss for segment in self.segments if segment.gloss is not None)
 
 
-class SegmentClassifier(Protocol):
-    """Anything that can say what a span of rows is."""
+class RecognitionStream(Protocol):
+    """Recognition of rows (NUM_FEATURES,) that come one by one, 25 a second."""
+
+    @property
+    def activity(self) -> float:
+        """0..1, how sure it is that somebody is signing in the newest row."""
+
+    @property
+    def signing(self) -> bool:
+        """Whether a sign has begun and has not ended."""
+
+    @property
+    def guess(self) -> Candidate | None:
+        """What the sign that is being made may be; may change until it ends."""
+
+    def push(self, row: Floats) -> tuple[RecognizedSegment, ...]:
+        """The segments that are certain now, mostly none; times in ms since the first row."""
+
+    def flush(self) -> tuple[RecognizedSegment, ...]:
+        """What was still open; nothing comes after it."""
+
+
+class Recognizer(Protocol):
+    """Anything that finds signs in rows, and says what they are."""
 
     @property
     def description(self) -> str:
-        """What it is and what it learned from, in words."""
+        """What it is and what it learned from, in words; shown beside its answers."""
 
-    def classify(self, rows: Floats) -> tuple[tuple[Candidate, ...], bool]:
-        """The best candidates for the rows (T, F) of one segment, and whether it is one of the known signs."""
+    @property
+    def glosses(self) -> tuple[str, ...]:
+        """What it can answer, sorted."""
+
+    def segments(self, rows: Floats) -> tuple[RecognizedSegment, ...]:
+        """The segments of a whole clip (T, NUM_FEATURES), in order of time; times in ms since the first row."""
+
+    def stream(self) -> RecognitionStream:
+        """A new stream, for a camera."""

@@ -28,6 +28,10 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def say(self, words: str) -> None:
+        """What is being done now."""
+        self._bar.update(self._task, description=words)
+
     def frames(self, report: Progress) -> None:
         """Frames of one clip."""
         rate = f"{report.frames_per_s:.0f} frames/s"
@@ -35,7 +39,7 @@ class Bar:
 
     def report(self, report: Report) -> None:
         """Frames of one step of an animation."""
-        self._bar.update(self._task, description=report.step)
+        self.say(report.step)
         self.frames(report.progress)
 
     def clips(self, report: BatchProgress) -> None:

@@ -1,0 +1,83 @@
+"""What the landmark model is trained by.
+
+CTC of both heads and distillation from the later to the earlier one (VAC, Min et al., ICCV 2021); cross entropy of
+activity; for the embeddings of whole signs, cross entropy of the cosine to every gloss with label smoothing, and
+supervised contrastive loss (Khosla et al., NeurIPS 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.recognition.batches import IGNORED, Batch, signs_of
+from models.recognition.landmark_model import LandmarkModel, Outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossOptions:
+    """Weights of the parts."""
+
+    contextual: float = 1.0
+    visual: float = 1.0
+    distillation: float = 10.0
+    temperature: float = 8.0
+    activity: float = 1.0
+    gloss: float = 1.0
+    contrast: float = 0.2
+    smoothing: float = 0.1
+    scale: float = 20.0
+    """What a cosine is multiplied by before the softmax."""
+
+
+def losses(model: LandmarkModel, outputs: Outputs, batch: Batch, options: LossOptions) -> dict[str, Tensor]:
+    """Every part, weighted; their sum is what is minimised."""
+    real = torch.arange(batch.rows.shape[1], device=batch.rows.device)[None] < batch.lengths[:, None]
+    parts = {
+        "contextual": options.contextual * _ctc(outputs.contextual, batch),
+        "visual": options.visual * _ctc(outputs.visual, batch),
+        "distillation": options.distillation * distillation(outputs, real, options.temperature),
+        "activity": options.activity
+        * functional.cross_entropy(outputs.activity.flatten(0, 1), batch.activity.flatten(), ignore_index=IGNORED),
+    }
+    if len(batch.glosses):
+        embeddings = model.embed(*signs_of(outputs.hidden, batch.clips, batch.spans))
+        similarity = model.similarity(embeddings)
+        parts["gloss"] = options.gloss * functional.cross_entropy(
+            options.scale * similarity, batch.glosses, label_smoothing=options.smoothing
+        )
+        parts["contrast"] = options.contrast * contrast(embeddings, batch.glosses)
+    return parts
+
+
+def distillation(outputs: Outputs, real: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of the visual head from the contextual one, over the rows (B, T) that are real."""
+    teacher = functional.log_softmax(outputs.contextual.detach() / temperature, dim=-1)
+    student = functional.log_softmax(outputs.visual / temperature, dim=-1)
+    return functional.kl_div(student[real], teacher[real], reduction="batchmean", log_target=True)
+
+
+def contrast(embeddings: Tensor, glosses: Tensor, temperature: float = 0.1) -> Tensor:
+    """Supervised contrastive loss of embeddings (S, E) of length 1; 0 when no gloss is there twice."""
+    same = (glosses[:, None] == glosses[None]) & ~torch.eye(len(glosses), dtype=torch.bool, device=glosses.device)
+    if not same.any():
+        return embeddings.sum() * 0
+    scores = (embeddings @ embeddings.T / temperature).fill_diagonal_(float("-inf"))
+    likely = scores - scores.logsumexp(dim=1, keepdim=True)
+    paired = same.any(dim=1)
+    mean = likely.masked_fill(~same, 0).sum(dim=1)[paired] / same.sum(dim=1)[paired]
+    return -mean.mean()
+
+
+def _ctc(logits: Tensor, batch: Batch) -> Tensor:
+    """CTC of logits (B, T, V). A clip that is too short for its glosses counts nothing."""
+    return functional.ctc_loss(
+        functional.log_softmax(logits, dim=-1).transpose(0, 1),
+        batch.targets,
+        batch.lengths,
+        batch.target_lengths,
+        zero_infinity=True,
+    )

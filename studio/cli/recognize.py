@@ -1,0 +1,152 @@
+"""`signstudio recognize`: clips in, glosses out; teaching signs; training and judging the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.errors import SignError
+from studio.cli.bar import Bar
+from studio.cli.lexicon import Folders, open_lexicons
+
+if TYPE_CHECKING:
+    from models.recognition.recipe import Recipe
+    from models.recognition.training import Step
+
+cli = typer.Typer(help="Which glosses are signed in a video, and when.", no_args_is_help=True)
+
+Model = Annotated[Path | None, typer.Option(help="Folder of a model, instead of the one that comes with the studio.")]
+Data = Annotated[Path, typer.Option(help="Folder for the training data; what is there already is used.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless set.")]
+
+
+@cli.command()
+def run(
+    clips: Annotated[list[Path], typer.Argument(help="Signing videos or .pose files.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for JSON, WebVTT, ELAN and CSV.")] = None,
+    lexicon: Folders = None,
+    model: Model = None,
+) -> None:
+    """Print the glosses of each clip with times and confidence; write them for ELAN and as captions."""
+    from models.files import slug
+    from models.pose.extract import PoseOptions, extract_pose
+    from models.pose.files import read_pose
+    from models.recognition.exports import write_csv, write_eaf, write_json, write_vtt
+    from models.recognition.ready import ready_recognizer
+    from models.recognition.recognize import recognize
+
+    recognizer = ready_recognizer(open_lexicons(lexicon, no_embedded=True), model)
+    typer.echo(recognizer.description, err=True)
+    failed = 0
+    for clip in clips:
+        try:
+            if clip.suffix.lower() == ".pose":
+                pose = read_pose(clip)
+            else:
+                with Bar(clip.name) as bar:
+                    pose = extract_pose(clip, PoseOptions(), bar.frames).pose
+            found = recognize(pose, recognizer)
+        except SignError as error:
+            failed += 1
+            typer.echo(f"Error: {error}", err=True)
+            continue
+        typer.echo(f"{clip.name}: {' '.join(found.glosses) or 'no known sign'}")
+        for segment in found.segments:
+            told = ", ".join(f"{one.gloss} {one.confidence:.0%}" for one in segment.candidates)
+            name = segment.gloss or "unknown"
+            typer.echo(f"  {segment.start_ms / 1000:6.2f}-{segment.end_ms / 1000:.2f} s  {name}  ({told})")
+        for remark in found.remarks:
+            typer.echo(f"  {remark}")
+        if out is not None:
+            name = slug(clip)
+            write_json(out / f"{name}.json", found, clip.name)
+            write_vtt(out / f"{name}.vtt", found)
+            write_csv(out / f"{name}.csv", found)
+            write_eaf(out / f"{name}.eaf", found, clip.name)
+    if failed:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def enrol(
+    clips: Annotated[list[Path], typer.Argument(help="One to five clips of the sign, or .pose files.")],
+    gloss: Annotated[str, typer.Option("--gloss", "-g", help="What the sign is called.")],
+    lexicon: Annotated[Path, typer.Option("--lexicon", "-l", help="Lexicon folder to keep it in.")] = Path("lexicon"),
+) -> None:
+    """Teach a sign from a few clips; `recognize run --lexicon` knows it from then on."""
+    from models.recognition.enrol import enrol as learn
+
+    with Bar("Reading the clips") as bar:
+        results = learn(clips, gloss, lexicon, bar.frames)
+    for one in results:
+        typer.echo(f"{one.path.name}: {one.verdict}")
+    accepted = sum(one.accepted for one in results)
+    if not accepted:
+        raise SignError(f"None of {len(results)} clips could be used; {gloss} was not learned.")
+    typer.echo(f"{gloss.upper()}: learned from {accepted} of {len(results)} clips, kept in {lexicon}.")
+
+
+@cli.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")],
+    data: Data = Path("recognition-data"),
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 1200,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another model.")] = 0,
+    workers: Workers = None,
+) -> None:
+    """Make the data that is missing, and train the model that comes with the studio, from nothing.
+
+    Drawing and reading the data takes hours of computing, training minutes. Stopped, it goes on where it was.
+    """
+    from models.recognition.recipe import Recipe, train_model
+
+    recipe = Recipe(steps=steps, seed=seed)
+    _prepare(data, recipe, workers)
+    with Bar("Training") as bar:
+
+        def tell(step: Step) -> None:
+            bar.count(step.step, step.steps)
+
+        made = train_model(data, out, recipe, tell)
+    typer.echo(f"{out}: {len(made.card.glosses)} glosses; unknown below {made.card.unknown_below}")
+
+
+@cli.command()
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Folder of the data that `recognize train` made.")],
+    model: Model = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the JSON and the figure.")] = None,
+) -> None:
+    """Print every figure of the model on signers that it has not seen."""
+    from models.recognition.evaluate import evaluate as judge
+    from models.recognition.evaluation_figure import write_figure
+    from models.recognition.ready import ready_recognizer
+    from models.recognition.recipe import TESTING, held_out
+
+    recognizer = ready_recognizer(folder=model)
+    signers = " and ".join(f"signer{number:02d}" for number in TESTING)
+    report = judge(
+        recognizer,
+        held_out(data),
+        data=f"Drawn {signers}, who are in no other set, read by MediaPipe from MP4.",
+        command=f"signstudio recognize evaluate {data.name}",
+    )
+    for line in report.lines():
+        typer.echo(line)
+    if out is not None:
+        report.write_json(out / "evaluation.json")
+        write_figure(report, out / "evaluation.png")
+
+
+def _prepare(data: Path, recipe: Recipe, workers: int | None) -> None:
+    from models.recognition.recipe import prepare
+
+    with Bar("Making data") as bar:
+
+        def tell(words: str, done: int, total: int) -> None:
+            bar.say(words)
+            bar.count(done, total)
+
+        prepare(data, recipe, tell, workers)
