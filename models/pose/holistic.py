@@ -123,8 +123,9 @@ class HolisticSession:
             self._start()
 
     def close(self) -> None:
-        """Stop the graph."""
+        """Stop the graph, and let go of it."""
         self._graph.close()
+        del self._graph  # it holds our callback, and so us: a circle that Python's collector cannot see
 
     def __enter__(self) -> HolisticSession:
         return self

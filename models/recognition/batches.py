@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,11 +16,14 @@ from torch import Tensor
 
 from models.recognition.augment import Augmentation, augment, cut, join
 from models.recognition.corpus import Take
+from models.recognition.features import LAYOUT, PRESENT
 from models.recognition.landmark_model import BEGIN, INSIDE, OUTSIDE
 
 BEGIN_ROWS = 4
 """Rows at the start of a sign that are its beginning."""
 IGNORED = -100  # what cross_entropy leaves out
+STRANGER = -1
+"""In place of a gloss: signing that is no sign of the vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +37,15 @@ class Batch:
     activity: Tensor
     """(B, T) OUTSIDE, BEGIN or INSIDE; IGNORED in padding."""
     targets: Tensor
-    """All glosses of all clips one after the other, as CTC labels 1..G."""
+    """All glosses of all clips one after the other, as CTC labels 1..G; strangers are none."""
     target_lengths: Tensor
-    """(B,) glosses of each clip."""
+    """(B,) how many of them are of each clip."""
     clips: Tensor
     """(S,) which clip each sign is in."""
     spans: Tensor
     """(S, 2) first row, row after the last."""
     glosses: Tensor
-    """(S,) 0..G-1."""
+    """(S,) 0..G-1, or STRANGER."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,10 @@ class BatchOptions:
     """Share of clips that are joined from signs that MediaPipe has read."""
     idle_share: float = 0.3
     """Share of joined clips in which the hands come down between signs."""
+    idle_rows: int = 12
+    """Most rows before and behind the signs of those."""
+    stranger_share: float = 0.0
+    """Share of joined signs that are made into no sign at all, to learn what is unknown."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -109,8 +116,12 @@ class Batches:
         signers = list(self._of_signer)
         own = self._of_signer[signers[int(rng.integers(len(signers)))]]
         takes = [own[int(number)] for number in rng.integers(0, len(own), count)]
+        takes = [
+            _stranger(take, own[int(rng.integers(len(own)))]) if rng.random() < options.stranger_share else take
+            for take in takes
+        ]
         if rng.random() < options.idle_share:
-            return join([_trimmed(take, 12, rng) for take in takes], [0] * (count - 1))
+            return join([_trimmed(take, options.idle_rows, rng) for take in takes], [0] * (count - 1))
         gaps = [int(gap) for gap in rng.integers(3, 12, count - 1)]
         inner = [_trimmed(take, 3, rng) for take in takes]
         return join(inner, gaps)
@@ -125,13 +136,14 @@ def collate(takes: Sequence[Take], index: dict[str, int]) -> Batch:
         rows[number, : lengths[number]] = take.rows
         activity[number, : lengths[number]] = _activity(take)
     signs = [(number, *span) for number, take in enumerate(takes) for span in take.spans]
-    glosses = torch.tensor([index[gloss] for _, gloss, _, _ in signs], dtype=torch.long)
+    glosses = torch.tensor([index.get(gloss, STRANGER) for _, gloss, _, _ in signs], dtype=torch.long)
+    known = [sum(gloss in index for gloss in take.glosses) for take in takes]
     return Batch(
         rows=torch.from_numpy(rows),
         lengths=torch.tensor(lengths),
         activity=torch.from_numpy(activity),
-        targets=glosses + 1,
-        target_lengths=torch.tensor([len(take.spans) for take in takes]),
+        targets=glosses[glosses != STRANGER] + 1,
+        target_lengths=torch.tensor(known),
         clips=torch.tensor([number for number, _, _, _ in signs], dtype=torch.long),
         spans=torch.tensor([(start, end) for _, _, start, end in signs], dtype=torch.long).reshape(-1, 2),
         glosses=glosses,
@@ -153,6 +165,19 @@ def _activity(take: Take) -> NDArray[np.int64]:
         labels[start:end] = INSIDE
         labels[start : min(start + BEGIN_ROWS, end)] = BEGIN
     return labels
+
+
+def _stranger(take: Take, other: Take) -> Take:
+    """The way of one sign with the handshapes of another, played backwards: signing, but no sign."""
+    (_, start, end), (_, first, last) = take.spans[0], other.spans[0]
+    rows = take.rows.copy()
+    where = np.linspace(last - 1, first, end - start).round().astype(int)
+    for side in ("left", "right"):
+        shape = slice(LAYOUT[side].start, LAYOUT[side].start + 60)
+        both = (rows[start:end, LAYOUT[side]][:, PRESENT] > 0) & (other.rows[where][:, LAYOUT[side]][:, PRESENT] > 0)
+        rows[start:end, shape] = np.where(both[:, None], other.rows[where][:, shape], rows[start:end, shape])
+    rows[start:end] = rows[start:end][::-1]
+    return replace(take, rows=rows, spans=(("", start, end),))
 
 
 def _trimmed(take: Take, most: int, rng: np.random.Generator) -> Take:

@@ -16,6 +16,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +158,7 @@ def load_takes(path: Path) -> list[Take]:
             rows, lengths, signers, glosses, spans = (
                 data[name] for name in ("rows", "lengths", "signers", "glosses", "spans")
             )
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise LexiconError(f"{path}: not a set of takes ({error}); make it again.") from None
     if rows.ndim != 2 or rows.shape[1] != NUM_FEATURES:
         raise LexiconError(f"{path}: rows of {rows.shape[-1]} numbers, this version has {NUM_FEATURES}; make it again.")

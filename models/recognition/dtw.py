@@ -8,9 +8,11 @@ Shapes: T rows, F features, L rows after resampling, N clips in the bank.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from models.recognition.features import FPS, LAYOUT, NUM_FEATURES, Floats
+from models.recognition.features import LAYOUT, NUM_FEATURES, Floats, mirrored, raised_hands
 
 LENGTH = 32
 """Rows that every clip is brought to."""
@@ -33,20 +35,35 @@ def _weights() -> Floats:
 WEIGHTS = _weights()
 
 
-def prepared(rows: Floats) -> Floats:
-    """A clip (T, F) as `distances` takes it: (L, F), resampled and weighted."""
+def usual_hand(clips: Sequence[Floats]) -> Floats:
+    """The mean (F,) of the raised hands in some clips, on both sides, mirrored from one to the other. What is compared
+    is how a hand differs from it, so that a hand that MediaPipe lost is an ordinary one, not one of no size."""
+    rows = np.concatenate([np.concatenate([clip, mirrored(clip)]) for clip in clips])
+    usual = np.zeros(NUM_FEATURES, np.float32)
+    raised = raised_hands(rows)
+    for side, name in enumerate(("left", "right")):
+        if raised[:, side].any():
+            usual[LAYOUT[name]] = rows[raised[:, side], LAYOUT[name]].mean(axis=0)
+    return usual
+
+
+def prepared(rows: Floats, usual: Floats) -> Floats:
+    """A clip (T, F) as `distances` takes it: (L, F), without hands at rest, resampled and weighted.
+
+    A hand at rest says nothing of a sign, and whether the picture shows it depends on the camera.
+    """
     if not len(rows):
         return np.zeros((LENGTH, rows.shape[1]), np.float32)
+    rows = rows.copy()
+    raised = raised_hands(rows)
+    for side, name in enumerate(("left", "right")):
+        part = LAYOUT[name]
+        rows[:, part] = np.where(raised[:, side, None], rows[:, part] - usual[part], 0)
     where = np.linspace(0, len(rows) - 1, LENGTH)
     low = np.floor(where).astype(int)
     high = np.minimum(low + 1, len(rows) - 1)
     share = (where - low)[:, None].astype(np.float32)
     return np.asarray((rows[low] * (1 - share) + rows[high] * share) * WEIGHTS, np.float32)
-
-
-def seconds(rows: Floats) -> float:
-    """How long a clip is."""
-    return len(rows) / FPS
 
 
 def distances(query: Floats, bank: Floats, band: int = BAND) -> Floats:

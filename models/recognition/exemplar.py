@@ -67,9 +67,10 @@ class ExemplarRecognizer:
         self.exemplars = tuple(exemplars)
         self.description = description
         self._options = options or ExemplarOptions()
-        self._bank = np.stack([dtw.prepared(one.rows) for one in exemplars])
+        self._usual = dtw.usual_hand([one.rows for one in exemplars])
+        self._bank = np.stack([self._prepared(one.rows) for one in exemplars])
         self._turnable = np.array([not one.directional for one in exemplars])
-        self._background = np.stack([dtw.prepared(rows) for rows in background]) if len(background) else None
+        self._background = np.stack([self._prepared(rows) for rows in background]) if len(background) else None
         self._indices: dict[str, list[int]] = defaultdict(list)
         for index, one in enumerate(exemplars):
             self._indices[one.gloss].append(index)
@@ -78,8 +79,8 @@ class ExemplarRecognizer:
 
     def distances(self, rows: Floats) -> Floats:
         """Distance (N,) of a sign (T, F) to every exemplar, the smaller of as it is and mirrored."""
-        straight = dtw.distances(dtw.prepared(rows), self._bank)
-        turned = dtw.distances(dtw.prepared(mirrored(rows)), self._bank)
+        straight = dtw.distances(self._prepared(rows), self._bank)
+        turned = dtw.distances(self._prepared(mirrored(rows)), self._bank)
         return np.where(self._turnable, np.minimum(straight, turned), straight)
 
     def classify(self, rows: Floats) -> tuple[tuple[Candidate, ...], bool]:
@@ -111,6 +112,9 @@ class ExemplarRecognizer:
         """See `Recognizer`."""
         return ExemplarStream(self, shortest_rows=round(self._options.shortest_ms / STEP_MS))
 
+    def _prepared(self, rows: Floats) -> Floats:
+        return dtw.prepared(rows, self._usual)
+
     def _threshold(self, indices: Sequence[int]) -> float:
         """Largest distance to the nearest example that still is the gloss."""
         if len(indices) < 2:
@@ -119,8 +123,8 @@ class ExemplarRecognizer:
         for index in indices:
             others = [other for other in indices if other != index]
             rows = self.exemplars[index].rows
-            straight = dtw.distances(dtw.prepared(rows), self._bank[others])
-            turned = dtw.distances(dtw.prepared(mirrored(rows)), self._bank[others])
+            straight = dtw.distances(self._prepared(rows), self._bank[others])
+            turned = dtw.distances(self._prepared(mirrored(rows)), self._bank[others])
             apart.append(float(np.where(self._turnable[others], np.minimum(straight, turned), straight).min()))
         # Few examples by one person are nearer to each other than a day later, so the usual distance counts as well.
         return max(self._options.spread * max(apart), 0.7 * self._options.single)
@@ -132,7 +136,7 @@ class ExemplarRecognizer:
             return False
         if self._background is None:
             return True
-        other = min(float(dtw.distances(dtw.prepared(one), self._background).min()) for one in (rows, mirrored(rows)))
+        other = min(float(dtw.distances(self._prepared(one), self._background).min()) for one in (rows, mirrored(rows)))
         return bool(far[0] <= other)
 
 

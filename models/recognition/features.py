@@ -35,6 +35,8 @@ FPS = 25
 STEP_MS = 1000 / FPS
 MAX_GAP_ROWS = 6
 """Longest loss of a hand that is drawn through."""
+RESTS_BELOW = -0.3
+"""How far a wrist is lifted over its elbow in an arm that hangs, at most; shoulder widths."""
 MAX_BREAK_MS = 400
 """Frames that are farther apart than this have nothing to do with each other; the rows between them are empty."""
 _SCALE_ROWS = 2 * FPS
@@ -43,7 +45,7 @@ _CLIP = 6.0  # nothing real is farther away than this, in any of the units
 
 _BODY_POINTS = (0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 _FACE_POINTS = (61, 291, 13, 14, 0, 17, 105, 334, 70, 300)  # lips: corners, inner, outer; brows
-_NOSE, _SHOULDERS, _WRISTS = 0, (5, 6), (9, 10)  # within _BODY_POINTS
+_NOSE, _SHOULDERS, _ELBOWS, _WRISTS = 0, (5, 6), (7, 8), (9, 10)  # within _BODY_POINTS
 _MIRRORED_BODY = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9)
 _MIRRORED_FACE = (1, 0, 2, 3, 4, 5, 7, 6, 9, 8)
 _KNUCKLES, _INDEX_TIP = (5, 9, 13, 17), 8
@@ -232,6 +234,19 @@ def wrists_and_tips(rows: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     ends = np.concatenate([body[:, _WRISTS], tips * present[..., None]], axis=1)
     seen = body.any(axis=(1, 2))[:, None]
     return np.asarray(ends, np.float32), np.concatenate([np.repeat(seen, 2, axis=1), present], axis=1)
+
+
+def lifts(rows: Floats) -> Floats:
+    """How far the left and the right wrist are lifted over their elbows (T, 2), shoulder widths; -inf for nobody."""
+    body = rows[:, LAYOUT["body"]].reshape(len(rows), -1, 2)
+    lift = body[:, _ELBOWS, 1] - body[:, _WRISTS, 1]
+    return np.asarray(np.where(body.any(axis=(1, 2))[:, None], lift, -np.inf), np.float32)
+
+
+def raised_hands(rows: Floats) -> NDArray[np.bool_]:
+    """Whether the left and the right hand are seen, and not at rest (T, 2)."""
+    there = np.stack([rows[:, LAYOUT[side]][:, PRESENT] > 0 for side in ("left", "right")], axis=1)
+    return np.asarray(there & (lifts(rows) > RESTS_BELOW), np.bool_)
 
 
 def mirrored(rows: Floats) -> Floats:

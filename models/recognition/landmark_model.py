@@ -119,7 +119,9 @@ class _AttentionBlock(nn.Module):
         bias = self.distance[:, back.clamp(0, self.past)]
         hidden = ~(near[None] & there[:, None])[:, None]
         bias = bias[None].masked_fill(hidden, float("-inf"))
-        mixed = functional.scaled_dot_product_attention(split(query), split(key), split(value), attn_mask=bias)
+        # Written out, because the ONNX exporter stumbles over torch's own attention.
+        scores = split(query) @ split(key).transpose(2, 3) * (width // self.heads) ** -0.5
+        mixed = (scores + bias).softmax(dim=-1) @ split(value)
         rows = rows + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, count, width)))
         rows = rows + self.dropout(self.feed(self.norm_after(rows)))
         return rows, (key[:, count:], value[:, count:], there[:, count:])

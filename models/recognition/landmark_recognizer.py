@@ -10,6 +10,7 @@ Signs that a user taught are compared by dynamic time warping, since the model n
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from models.recognition.decoding import forced_align, greedy, prefix_beam, token_spans
 from models.recognition.exemplar import ExemplarRecognizer
-from models.recognition.features import STEP_MS, Floats
+from models.recognition.features import RESTS_BELOW, STEP_MS, Floats, lifts
 from models.recognition.landmark_model import BEGIN, OUTSIDE, LandmarkModel, State
 from models.recognition.model_files import ModelCard
 from models.recognition.results import Candidate, RecognizedSegment
@@ -28,7 +29,9 @@ SCALE = 20.0
 """What a cosine is multiplied by before the softmax; that of training."""
 _MOST = 3
 _LAG_ROWS = 5  # the model looks only backwards, so CTC may name a sign a little after its end
+_PIECE_ROWS = 512  # that the model takes at once
 _SHORTEST_ROWS = 4
+_LONG_ROWS = 12  # a stretch in which CTC hears nothing is an unknown sign when it lasts, else hands on their way
 _SURELY_TAUGHT = 0.75  # strangeness below which a taught sign wins over a gloss that the model knows
 
 
@@ -64,12 +67,23 @@ class LandmarkRecognizer:
             self.description += f" With {len(taught.glosses)} of your own signs, compared with your recordings."
 
     def say(self, rows: Floats, state: State | None = None) -> tuple[Said, State]:
-        """Run the model over rows (T, F), going on from a state."""
+        """Run the model over rows (T, F), at least one, going on from a state. Memory does not grow with the square of
+        their number."""
+        parts = []
+        for start in range(0, len(rows), _PIECE_ROWS):
+            said, state = self._piece(rows[start : start + _PIECE_ROWS], state)
+            parts.append(said)
+        assert state is not None
+        return join(parts), state
+
+    def _piece(self, rows: Floats, state: State | None) -> tuple[Said, State]:
         with torch.inference_mode():
             outputs, after = self.model(torch.from_numpy(np.ascontiguousarray(rows, np.float32))[None], state)
             activity = outputs.activity[0].softmax(dim=-1).numpy()
             log_probs = outputs.contextual[0].log_softmax(dim=-1).numpy()
-        return Said(1 - activity[:, OUTSIDE], activity[:, BEGIN], log_probs, outputs.hidden[0]), after
+        # Whatever the model thinks, nobody signs with hanging arms, or without being there.
+        raised = lifts(rows).max(axis=1) > RESTS_BELOW
+        return Said((1 - activity[:, OUTSIDE]) * raised, activity[:, BEGIN], log_probs, outputs.hidden[0]), after
 
     def cosines(self, said: Said, start: int, end: int) -> Floats:
         """Likeness (G,) of the sign in rows start to end to every gloss of the model, -1..1."""
@@ -101,13 +115,20 @@ class LandmarkRecognizer:
         if (own := self._taught(said, rows, start, end, shift)) is not None:
             return [own]
         cuts = self.boundaries(said, start, end)
+        if not cuts and end - start < _LONG_ROWS:
+            return []  # hands on their way
+        if not cuts:
+            return [self._of_model(said, start, end, shift, heard=False)]
         return [self._sign(said, rows, a, b, shift) for a, b in itertools.pairwise(cuts)]
 
     def boundaries(self, said: Said, start: int, end: int) -> list[int]:
-        """Where signs begin in a stretch, and its end: what CTC finds, cut where a beginning is surest."""
+        """Where signs begin in a stretch, and its end: what CTC finds, cut where a beginning is surest. Nothing when
+        CTC hears no sign."""
         heard = said.cut(start, min(end + _LAG_ROWS, len(said)))
         labels = prefix_beam(heard.log_probs).labels
-        if len(labels) < 2:
+        if not labels:
+            return []
+        if len(labels) == 1:
             return [start, end]
         tokens = token_spans(forced_align(heard.log_probs, labels))
         cuts = [start]
@@ -131,14 +152,14 @@ class LandmarkRecognizer:
         own = self._taught(said, rows, start, end, shift)
         return own or self._of_model(said, start, end, shift)
 
-    def _of_model(self, said: Said, start: int, end: int, shift: int) -> RecognizedSegment:
+    def _of_model(self, said: Said, start: int, end: int, shift: int, *, heard: bool = True) -> RecognizedSegment:
         shares, likeness = self.scores(said, start, end)
         best = np.argsort(-shares)[:_MOST]
         candidates = tuple(
             Candidate(gloss=self.card.glosses[index], confidence=float(shares[index]), distance=1 - likeness)
             for index in best
         )
-        return _segment(start + shift, end + shift, candidates, likeness >= self.card.unknown_below)
+        return _segment(start + shift, end + shift, candidates, heard and likeness >= self.card.unknown_below)
 
     def _taught(self, said: Said, rows: Floats, start: int, end: int, shift: int) -> RecognizedSegment | None:
         """The stretch as one taught sign, when it is one and nothing that the model knows better."""
@@ -229,14 +250,7 @@ class LandmarkStream:
     def _kept(self) -> Said:
         said = self._said
         if len(said) > 1:
-            self._said = [
-                Said(
-                    np.concatenate([one.activity for one in said]),
-                    np.concatenate([one.begin for one in said]),
-                    np.concatenate([one.log_probs for one in said]),
-                    torch.cat([one.hidden for one in said]),
-                )
-            ]
+            self._said = [join(said)]
         return self._said[0]
 
     def _forget(self, before: int) -> None:
@@ -245,6 +259,18 @@ class LandmarkStream:
             kept = self._kept()
             self._said = [kept.cut(drop, len(kept))] if drop < len(kept) else []
             self._rows, self._first = self._rows[drop:], self._first + drop
+
+
+def join(parts: Sequence[Said]) -> Said:
+    """What was said of pieces, as of one clip."""
+    if len(parts) == 1:
+        return parts[0]
+    return Said(
+        np.concatenate([one.activity for one in parts]),
+        np.concatenate([one.begin for one in parts]),
+        np.concatenate([one.log_probs for one in parts]),
+        torch.cat([one.hidden for one in parts]),
+    )
 
 
 def _segment(start: int, end: int, candidates: tuple[Candidate, ...], known: bool) -> RecognizedSegment:

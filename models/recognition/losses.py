@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.recognition.batches import IGNORED, Batch, signs_of
+from models.recognition.batches import IGNORED, STRANGER, Batch, signs_of
 from models.recognition.landmark_model import LandmarkModel, Outputs
 
 
@@ -28,6 +28,7 @@ class LossOptions:
     activity: float = 1.0
     gloss: float = 1.0
     contrast: float = 0.2
+    stranger: float = 0.3
     smoothing: float = 0.1
     scale: float = 20.0
     """What a cosine is multiplied by before the softmax."""
@@ -45,11 +46,14 @@ def losses(model: LandmarkModel, outputs: Outputs, batch: Batch, options: LossOp
     }
     if len(batch.glosses):
         embeddings = model.embed(*signs_of(outputs.hidden, batch.clips, batch.spans))
-        similarity = model.similarity(embeddings)
+        similarity = options.scale * model.similarity(embeddings)
+        known = batch.glosses != STRANGER
         parts["gloss"] = options.gloss * functional.cross_entropy(
-            options.scale * similarity, batch.glosses, label_smoothing=options.smoothing
+            similarity[known], batch.glosses[known], label_smoothing=options.smoothing
         )
-        parts["contrast"] = options.contrast * contrast(embeddings, batch.glosses)
+        parts["contrast"] = options.contrast * contrast(embeddings[known], batch.glosses[known])
+        if not known.all():  # a stranger should be like no gloss more than like any other
+            parts["stranger"] = -options.stranger * similarity[~known].log_softmax(dim=-1).mean()
     return parts
 
 

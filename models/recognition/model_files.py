@@ -42,6 +42,7 @@ def save_model(folder: Path, model: LandmarkModel, card: ModelCard) -> None:
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
     with replacing(Path(folder) / WEIGHTS) as temporary:
         save_file(weights, temporary)
+        temporary.chmod(0o644)  # it is made for its owner only
     described = {"format": FORMAT, "features": NUM_FEATURES, **asdict(card)}
     with replacing(Path(folder) / DESCRIPTION) as temporary:
         temporary.write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

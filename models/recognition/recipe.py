@@ -18,7 +18,8 @@ import torch
 
 from models.lexicon.dataset import DatasetOptions, render_dataset
 from models.lexicon.phonology_files import load_phonology
-from models.recognition.batches import Batches
+from models.recognition.augment import Augmentation
+from models.recognition.batches import Batches, BatchOptions
 from models.recognition.corpus import generated, load_takes, read_sentences, read_signs, save_takes, vocabulary
 from models.recognition.evaluate import Held, unknown_threshold
 from models.recognition.landmark_model import LandmarkModel, LandmarkModelConfig
@@ -41,11 +42,25 @@ Count = Callable[[str, int, int], None]
 """Gets what is being done, how much is done, and of how much."""
 
 
+ROUNDS = (
+    BatchOptions(),
+    BatchOptions(
+        read_share=0.6,
+        idle_share=0.5,
+        idle_rows=40,
+        stranger_share=0.12,
+        augmentation=Augmentation(hand_turn_deg=8.0, shift=0.04),
+    ),
+)
+"""Of training: first what signs are, then also what they are not: hands at rest, on their way, and nonsense."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What may be changed; as it is, the shipped model comes out."""
 
-    steps: int = 1200
+    steps: tuple[int, int] = (1200, 1500)
+    """Of the two rounds."""
     seed: int = 0
     generated_signers: int = NUM_GENERATED
 
@@ -78,13 +93,13 @@ def train_model(
     Goes on where it was stopped. Raises Cancelled when should_stop says so, LexiconError without data.
     """
     glosses = vocabulary()
-    batches = Batches(
-        load_takes(_generated(data, recipe)), read_signs(data / "signs", TRAINING, glosses), glosses, seed=recipe.seed
-    )
+    takes = load_takes(_generated(data, recipe)), read_signs(data / "signs", TRAINING, glosses)
     torch.manual_seed(recipe.seed)
     model = LandmarkModel(LandmarkModelConfig(num_glosses=len(glosses)))
-    options = TrainingOptions(steps=recipe.steps, seed=recipe.seed)
-    trained = train(model, batches, out / "training", options, tell, should_stop)
+    for number, (steps, made_of) in enumerate(zip(recipe.steps, ROUNDS, strict=True), start=1):
+        batches = Batches(*takes, glosses, made_of, seed=recipe.seed)
+        options = TrainingOptions(steps=steps, seed=recipe.seed)
+        model = train(model, batches, out / f"round-{number}", options, tell, should_stop).requires_grad_(True)
     signers = recipe.generated_signers + len(TRAINING)
     card = ModelCard(
         glosses=glosses,
@@ -92,10 +107,10 @@ def train_model(
         trained_on=TRAINED_ON.format(glosses=len(glosses), signers=signers),
         settings={"steps": recipe.steps, "seed": recipe.seed, "signers": signers},
     )
-    chosen = unknown_threshold(LandmarkRecognizer(trained, card), read_signs(data / "signs", CHOOSING, glosses))
+    chosen = unknown_threshold(LandmarkRecognizer(model.eval(), card), read_signs(data / "signs", CHOOSING, glosses))
     card = replace(card, unknown_below=round(chosen, 4))
-    save_model(out, trained, card)
-    return LandmarkRecognizer(trained, card)
+    save_model(out, model, card)
+    return LandmarkRecognizer(model.eval(), card)
 
 
 def held_out(data: Path) -> Held:

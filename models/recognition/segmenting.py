@@ -10,13 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.recognition.features import LAYOUT, Floats
+from models.recognition.features import RESTS_BELOW, Floats, lifts
 
 BEGIN_ABOVE, BEGIN_ROWS = 0.6, 3
 END_BELOW, END_ROWS = 0.4, 6
-_ELBOWS, _WRISTS = (7, 8), (9, 10)
-_REST, _RAISED = -0.35, 0.05
-"""Wrist over elbow, shoulder widths: an arm that hangs, and one that signs."""
+_RAISED = 0.05  # how far the wrist of an arm that signs is lifted over its elbow, shoulder widths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,5 @@ class Spans:
 def lifted(rows: Floats) -> Floats:
     """Activity (T,) without a model: how far the higher wrist is lifted over its elbow, 0 for a hanging arm, 1 for one
     that signs; 0 where nobody is seen."""
-    body = rows[:, LAYOUT["body"]].reshape(len(rows), -1, 2)
-    lift = (body[:, _ELBOWS, 1] - body[:, _WRISTS, 1]).max(axis=1)
-    there = body.any(axis=(1, 2))
-    return np.asarray(np.clip((lift - _REST) / (_RAISED - _REST), 0, 1) * there, np.float32)
+    lift = lifts(rows).max(axis=1)
+    return np.asarray(np.clip((lift - RESTS_BELOW) / (_RAISED - RESTS_BELOW), 0, 1), np.float32)

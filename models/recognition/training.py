@@ -89,7 +89,7 @@ def train(
         parts = _step(model, batches.draw(done), optimizer, options)
         done += 1
         _average(mean, model, min(1 - 1 / options.mean_over, done / (done + 10)))
-        sums = {name: sums.get(name, 0.0) + value for name, value in parts.items()}
+        sums |= {name: sums.get(name, 0.0) + value for name, value in parts.items()}
         if done % options.log_every == 0 or done == options.steps:
             count = options.log_every if done % options.log_every == 0 else done % options.log_every
             left = (time.monotonic() - started) / (done - first) * (options.steps - done)

@@ -37,7 +37,7 @@ def run(
     from models.recognition.ready import ready_recognizer
     from models.recognition.recognize import recognize
 
-    recognizer = ready_recognizer(open_lexicons(lexicon, no_embedded=True), model)
+    recognizer = ready_recognizer(open_lexicons(lexicon, no_embedded=False), model)
     typer.echo(recognizer.description, err=True)
     failed = 0
     for clip in clips:
@@ -92,7 +92,7 @@ def enrol(
 def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")],
     data: Data = Path("recognition-data"),
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 1200,
+    steps: Annotated[tuple[int, int], typer.Option(min=1, help="Steps of the two rounds of training.")] = (1200, 1500),
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another model.")] = 0,
     workers: Workers = None,
 ) -> None:
@@ -138,6 +138,19 @@ def evaluate(
     if out is not None:
         report.write_json(out / "evaluation.json")
         write_figure(report, out / "evaluation.png")
+
+
+@cli.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx to write.")],
+    model: Model = None,
+) -> None:
+    """Write the model as ONNX, for runtimes without torch; needs `pip install 'sign-studio[onnx]'`."""
+    from models.recognition.onnx_export import export_onnx
+    from models.recognition.ready import ready_recognizer
+
+    export_onnx(ready_recognizer(folder=model).model, out)
+    typer.echo(out)
 
 
 def _prepare(data: Path, recipe: Recipe, workers: int | None) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from studio import recognizing, signs
 from studio.limits import Limits
 from studio.ui import sessions
-from studio.ui.tabs import animate, pose, synthesize
+from studio.ui.tabs import animate, live, pose, recognize, synthesize
 from studio.ui.theme import CSS, theme
 
 # Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
@@ -33,6 +34,10 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Pose", id="pose"):
                 clip = pose.build(limits)
+            with gr.Tab("Recognize", id="recognize"):
+                seen = recognize.build(limits)
+            with gr.Tab("Live", id="live"):
+                live.build(limits, lambda request: recognizing.ready(signs.lexicons(sessions.session(request).lexicon)))
             with gr.Tab("Synthesize", id="synthesize"):
                 signing = synthesize.build(limits)
             with gr.Tab("Animate", id="animate"):
@@ -49,6 +54,7 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
             )
 
         send(signing.to_pose, signing.made, lambda one: [str(one.video)], [clip], "pose")
+        send(signing.to_recognize, signing.made, lambda one: [str(one.video)], [seen], "recognize")
         send(signing.to_animate, signing.made, animate.given, given, "animate")
         send(animation.to_pose, animation.made, lambda one: [str(one.animation.video)], [clip], "pose")
         page.unload(sessions.end)

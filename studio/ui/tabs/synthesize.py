@@ -31,6 +31,7 @@ class Onward:
 
     made: gr.State
     to_pose: gr.Button
+    to_recognize: gr.Button
     to_animate: gr.Button
 
 
@@ -52,6 +53,7 @@ def build(limits: Limits) -> Onward:
             )
             with gr.Row(visible=False) as onward:
                 to_animate = gr.Button("Animate a person with it", elem_id="synthesize-to-animate")
+                to_recognize = gr.Button("Recognize it", elem_id="synthesize-to-recognize")
                 to_pose = gr.Button("Read its pose", elem_id="synthesize-to-pose")
     made = gr.State(None)
     outputs = [status, video, timing, files, onward, made]
@@ -83,7 +85,7 @@ def build(limits: Limits) -> Onward:
         concurrency_limit=limits.concurrent_runs,
     )
     stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
-    return Onward(made=made, to_pose=to_pose, to_animate=to_animate)
+    return Onward(made=made, to_pose=to_pose, to_recognize=to_recognize, to_animate=to_animate)
 
 
 def _line() -> gr.Textbox:

@@ -1,0 +1,214 @@
+"""The Recognize tab: a signing video in; what was signed when, how sure that is, and why, out. New signs are taught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio import comparing, recognizing, signs
+from studio.inputs import check_batch, sample_clips
+from studio.limits import Limits
+from studio.recognizing import BatchRecognized, Recognized, Step
+from studio.ui import segments_view, sessions, teach, views
+from studio.ui.errors import required, user_errors
+from studio.ui.streaming import live
+from studio.ui.tabs.pose import VIDEO_TYPES
+
+VIDEO = "recognize-video"
+PLAY_BOTH = """() => {
+  for (const clip of document.querySelectorAll('#recognize-segment video, #recognize-sign video')) {
+    clip.currentTime = 0;
+    clip.play();
+  }
+  return [];
+}"""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def build(limits: Limits, make: recognizing.Ready = recognizing.ready) -> gr.Video:
+    """Draw the Recognize tab inside the current gr.Tab; returns the clip, so that other tabs can send one here.
+
+    make: what makes the recognizer of the signs in some lexicons.
+    """
+    with gr.Row():
+        with gr.Column(scale=5, min_width=340):
+            clip, pose = _source()
+            with gr.Row():
+                go = gr.Button("Recognize", variant="primary", elem_id="recognize-go")
+                stop = gr.Button("Stop", variant="stop", elem_id="recognize-stop")
+        with gr.Column(scale=6, min_width=340):
+            status = gr.HTML(
+                views.message("Upload or record a clip, then recognize what is signed."), elem_id="recognize-status"
+            )
+            video = gr.Video(label="The clip, captioned", interactive=False, height=400, elem_id=VIDEO)
+            about = gr.HTML(elem_id="recognize-about")
+    timeline = segments_view.timeline_component(elem_id="recognize-timeline")
+    table = segments_view.buttons_component(elem_id="recognize-table")
+    made = gr.State(None)
+    compared = _comparison(table, made, limits)
+    files = gr.File(
+        label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="recognize-files"
+    )
+    teach.build(limits)
+    _batch(limits, make)
+
+    @user_errors
+    def on_go(request: gr.Request, path: str | None, pose_path: str | None) -> Iterator[tuple[Any, ...]]:
+        source = required(path or pose_path, "There is no clip yet; upload or record one first.")
+        page = sessions.session(request)
+        folder, among = page.new_folder(), signs.lexicons(page.lexicon)
+        hidden = gr.update(visible=False)
+        yield from live(
+            lambda tell: recognizing.recognize_clip(source, folder, among, limits, tell, page.stop.is_set, make=make),
+            page.stop,
+            first=(views.message("Starting …"), None, "", "", "", hidden, hidden, None),
+            shown=_shown,
+            stopped=(views.message(views.STOPPED), *[gr.skip()] * 7),
+        )
+
+    go.click(
+        on_go,
+        [clip, pose],
+        [status, video, about, timeline, table, compared, files, made],
+        api_name="recognize",
+        show_progress="minimal",  # the place in the queue
+        show_progress_on=status,
+        concurrency_id="work",
+        concurrency_limit=limits.concurrent_runs,
+    )
+    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    return clip
+
+
+def _shown(report: Step | Recognized) -> tuple[Any, ...]:
+    if isinstance(report, Step):
+        return (segments_view.step(report), *[gr.skip()] * 7)
+    found = report.recognition
+    return (
+        segments_view.summary(found),
+        gr.Video(value=str(report.video), subtitles=str(report.captions) if found.segments else None),
+        segments_view.about(found.recognizer, found.remarks),
+        segments_view.timeline(found, VIDEO),
+        segments_view.table(found),
+        gr.skip(),
+        gr.update(value=[str(path) for path in report.downloads], visible=True),
+        report,
+    )
+
+
+def _source() -> tuple[gr.Video, gr.File]:
+    """A clip, or a .pose file: giving one takes the other away, so that it is clear what is recognized."""
+    clip = gr.Video(
+        label="Signing video",
+        sources=["upload", "webcam"],
+        webcam_options=gr.WebcamOptions(mirror=False),
+        height=360,
+        elem_id="recognize-clip",
+    )
+    if samples := sample_clips():
+        gr.Examples(
+            [[str(path)] for path in samples],
+            [clip],
+            label="Drawn signers to try it with",
+            example_labels=[path.stem.replace("-", " ").capitalize() for path in samples],
+        )
+    with gr.Accordion("Or a .pose file", open=False):
+        pose = gr.File(label=".pose file", file_types=[".pose"], elem_id="recognize-pose")
+    pose.upload(lambda: None, None, clip, **QUIET)
+    clip.change(lambda path: None if path else gr.skip(), clip, pose, **QUIET)
+    return clip, pose
+
+
+def _comparison(table: gr.HTML, made: gr.State, limits: Limits) -> gr.Group:
+    """Why: the segment beside the sign it was compared with, once a gloss in the table is pressed."""
+    with gr.Group(visible=False, elem_id="recognize-compared") as shown:
+        words = gr.HTML(elem_id="recognize-why", padding=True)
+        with gr.Row():
+            segment = gr.Video(
+                label="Your clip", interactive=False, height=360, autoplay=True, loop=True, elem_id="recognize-segment"
+            )
+            sign = gr.Video(
+                label="The sign in the lexicon",
+                interactive=False,
+                height=360,
+                autoplay=True,
+                loop=True,
+                elem_id="recognize-sign",
+            )
+        both = gr.Button("Play both from the start", elem_id="recognize-both")
+
+    @user_errors
+    def on_select(request: gr.Request, picked: gr.EventData, one: Recognized | None) -> tuple[Any, ...]:
+        required(one, "There is nothing to compare yet; recognize a clip first.")
+        page = sessions.session(request)
+        compared = comparing.compare(
+            one, int(picked.segment), int(picked.candidate), page.new_folder(), signs.lexicons(page.lexicon)
+        )
+        return (
+            gr.update(visible=True),
+            segments_view.comparison(compared),
+            str(compared.clip),
+            gr.update(value=str(compared.sign), label=f"{compared.candidate.gloss} in the lexicon"),
+        )
+
+    table.select(
+        on_select,
+        made,
+        [shown, words, segment, sign],
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=table,
+        concurrency_id="work",
+        concurrency_limit=limits.concurrent_runs,
+    )
+    both.click(None, None, None, js=PLAY_BOTH, api_visibility="private")
+    return shown
+
+
+def _batch(limits: Limits, make: recognizing.Ready) -> None:
+    """Several clips at once, a zip back."""
+    with gr.Accordion("Several clips at once", open=False, elem_id="recognize-batch"):
+        clips = gr.File(
+            label=f"Clips or .pose files (up to {limits.max_batch_clips})",
+            file_count="multiple",
+            file_types=[*VIDEO_TYPES, ".pose"],
+            elem_id="recognize-batch-clips",
+        )
+        with gr.Row():
+            go = gr.Button("Recognize all", variant="primary", elem_id="recognize-batch-go")
+            stop = gr.Button("Stop", variant="stop")
+        status = gr.HTML(elem_id="recognize-batch-status")
+        table = gr.HTML(elem_id="recognize-batch-table")
+        archive = gr.File(label="All results (zip)", interactive=False, visible=False, elem_id="recognize-batch-zip")
+
+    @user_errors
+    def on_go(request: gr.Request, paths: list[str] | None) -> Iterator[tuple[Any, ...]]:
+        required(paths, "There are no clips yet; upload some first.")
+        check_batch(paths, limits)
+        page = sessions.session(request)
+        folder, among = page.new_folder(), signs.lexicons(page.lexicon)
+        yield from live(
+            lambda tell: recognizing.recognize_many(paths, folder, among, limits, tell, page.stop.is_set, make=make),
+            page.stop,
+            first=(views.message("Starting …"), "", gr.update(visible=False)),
+            shown=_batch_shown,
+            stopped=(views.message(views.STOPPED), gr.skip(), gr.skip()),
+        )
+
+    go.click(
+        on_go,
+        clips,
+        [status, table, archive],
+        api_name="recognize_clips",
+        show_progress="minimal",  # the place in the queue
+        show_progress_on=status,
+        concurrency_id="work",
+    )
+    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+
+
+def _batch_shown(report: BatchRecognized) -> tuple[Any, ...]:
+    archive = gr.skip() if report.archive is None else gr.update(value=str(report.archive), visible=True)
+    return (segments_view.batch_progress(report), segments_view.batch(report), archive)
