@@ -196,14 +196,15 @@ def _write(pose: Pose, pose_path: Path, video: Path, recognizer: Recognizer) -> 
     """Recognize a pose, and write what was recognized beside it."""
     from models.recognition.recognize import recognize
 
-    recognition = recognize(pose, recognizer)
+    own = video.parent == pose_path.parent  # drawn of a .pose, not a clip that somebody filmed
+    recognition = recognize(pose, recognizer, None if own or is_pose(video) else video)
     table, captions, elan, values = (pose_path.with_suffix(suffix) for suffix in (".csv", ".vtt", ".eaf", ".json"))
     media = None if is_pose(video) else safe_name(video)
     write_eaf(elan, recognition, media)
     write_vtt(captions, recognition)
     write_json(values, recognition, safe_name(video))
     write_csv(table, recognition)
-    drawn = [video] if video.parent == pose_path.parent else []
+    drawn = [video] if own else []
     return Recognized(
         video=video,
         recognition=recognition,

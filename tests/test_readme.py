@@ -25,7 +25,7 @@ def block_after(heading: str) -> list[str]:
 
 def test_the_command_line_session_runs_as_shown(tmp_path: Path) -> None:
     lines = block_after("On the command line")
-    assert len(lines) == 7
+    assert len(lines) == 8
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for line in lines:
         result = subprocess.run(
@@ -33,7 +33,7 @@ def test_the_command_line_session_runs_as_shown(tmp_path: Path) -> None:
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
     quality, cleaned = "report/hello-my-name-anna-quality.json", "clean/hello-my-name-anna.pose"
-    for made in ("preview.mp4", quality, cleaned, "jo.mp4", "mei.mp4"):
+    for made in ("preview.mp4", quality, cleaned, "jo.mp4", "mei.mp4", "glosses/jo.eaf"):
         assert (tmp_path / made).stat().st_size > 0, made
 
 

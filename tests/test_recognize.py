@@ -16,6 +16,7 @@ from signing import performance, performed
 from models.errors import LexiconError, PoseError, SignError
 from models.lexicon.index import open_lexicon
 from models.pose import landmarks
+from models.pose.extract import extract_pose
 from models.pose.files import write_pose
 from models.recognition.corpus import vocabulary
 from models.recognition.enrol import enrol, exemplars_of
@@ -25,6 +26,10 @@ from models.recognition.landmark_recognizer import LandmarkRecognizer
 from models.recognition.ready import SHIPPED, ready_recognizer
 from models.recognition.recognize import recognize
 from models.recognition.results import RecognizedSegment
+from models.video import VideoReader
+from models.video_write import write_video
+
+SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 
 UNSEEN = 77  # no signer of training: those are 0 to 3 and 1000 to 1047
 SENTENCE = ("EAT", "HELLO", "HORSE", "START")
@@ -193,3 +198,19 @@ def test_the_command_line_reads_a_pose_and_writes_files(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert [one["gloss"] for one in told["segments"]] == list(SENTENCE)
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".vtt", ".csv", ".eaf"}
+
+
+def test_several_people_in_a_clip_are_told(recognizer: LandmarkRecognizer, tmp_path: Path) -> None:
+    with VideoReader(min(SAMPLES.glob("*.mp4"))) as clip:
+        frames = list(clip)[:40]
+    small = [frame[::2, ::2] for frame in frames]
+    room = [np.vstack([np.zeros_like(one), one]) for one in small]
+    both = [np.ascontiguousarray(np.hstack([frame, one])) for frame, one in zip(frames, room, strict=True)]
+    for name, pictures in (("one", frames), ("two", both)):
+        write_video(tmp_path / f"{name}.mp4", pictures, fps=25)
+    told = {
+        name: recognize(extract_pose(path).pose, recognizer, path).remarks
+        for name, path in (("one", tmp_path / "one.mp4"), ("two", tmp_path / "two.mp4"))
+    }
+    assert not any("people" in remark for remark in told["one"])
+    assert any("2 people are in the picture; number 1 from the left was followed" in remark for remark in told["two"])

@@ -281,3 +281,16 @@ def test_rubbish_from_a_program_is_answered_in_words(served: Served, data: objec
         {"Content-Type": "application/json"},
     )
     assert said in json.loads(urllib.request.urlopen(request).read())["error"]
+
+
+def test_the_studio_reads_a_sentence_signed_to_the_camera(filmed: Browser, studio_url: str) -> None:
+    """The real recognizer, which has seen neither this signer nor this clip. The clip plays over and over, so a slow
+    machine that misses a sign has another go at it."""
+    page = filmed.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(studio_url)
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start the camera").click()
+    said = "document.querySelector('[data-live=caption]').textContent"
+    page.wait_for_function(f"['HELLO', 'MY', 'NAME'].every(gloss => {said}.includes(gloss))", timeout=90_000)
+    assert "drawn signers only" in page.locator("#live-camera").inner_text()
+    page.close()

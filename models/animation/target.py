@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
 
-from models.animation import people
 from models.animation.advice import advise
 from models.animation.segment import person_mask
 from models.errors import PictureError
-from models.pose import landmarks
+from models.pose import landmarks, people
 from models.pose.holistic import HolisticSession
 from models.video import Box
 

@@ -61,6 +61,8 @@ class BatchOptions:
     """Share of joined clips in which the hands come down between signs."""
     idle_rows: int = 12
     """Most rows before and behind the signs of those."""
+    hold_share: float = 0.0
+    """Share of joined signs whose end is held, as before a pause."""
     stranger_share: float = 0.0
     """Share of joined signs that are made into no sign at all, to learn what is unknown."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -124,6 +126,7 @@ class Batches:
             return join([_trimmed(take, options.idle_rows, rng) for take in takes], [0] * (count - 1))
         gaps = [int(gap) for gap in rng.integers(3, 12, count - 1)]
         inner = [_trimmed(take, 3, rng) for take in takes]
+        inner = [_held(take, int(rng.integers(6, 16))) if rng.random() < options.hold_share else take for take in inner]
         return join(inner, gaps)
 
 
@@ -178,6 +181,11 @@ def _stranger(take: Take, other: Take) -> Take:
         rows[start:end, shape] = np.where(both[:, None], other.rows[where][:, shape], rows[start:end, shape])
     rows[start:end] = rows[start:end][::-1]
     return replace(take, rows=rows, spans=(("", start, end),))
+
+
+def _held(take: Take, count: int) -> Take:
+    """The sign with its last row held for so many more."""
+    return replace(take, rows=np.concatenate([take.rows, np.repeat(take.rows[-1:], count, axis=0)]))
 
 
 def _trimmed(take: Take, most: int, rng: np.random.Generator) -> Take:

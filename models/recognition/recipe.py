@@ -51,16 +51,26 @@ ROUNDS = (
         stranger_share=0.12,
         augmentation=Augmentation(hand_turn_deg=8.0, shift=0.04),
     ),
+    BatchOptions(
+        signs=(1, 5),
+        read_share=0.7,
+        idle_share=0.35,
+        idle_rows=40,
+        hold_share=0.25,
+        stranger_share=0.2,
+        augmentation=Augmentation(hand_turn_deg=8.0, shift=0.04),
+    ),
 )
-"""Of training: first what signs are, then also what they are not: hands at rest, on their way, and nonsense."""
+"""Of training: first what signs are; then also what they are not: hands at rest, on their way, and nonsense; last,
+longer sentences with pauses, closer to what MediaPipe reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What may be changed; as it is, the shipped model comes out."""
 
-    steps: tuple[int, int] = (1200, 1500)
-    """Of the two rounds."""
+    steps: tuple[int, int, int] = (1200, 1500, 1000)
+    """Of the three rounds."""
     seed: int = 0
     generated_signers: int = NUM_GENERATED
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pose_format import Pose
 
+from models.recognition.bystanders import bystanders
 from models.recognition.features import STEP_MS, Features, features
 from models.recognition.results import Recognition, Recognizer
 
@@ -11,10 +14,10 @@ _SHORTEST_ROWS = 5
 _RARE = 0.2  # share of rows with a body, or of signing rows with a hand, under which the user is told
 
 
-def recognize(pose: Pose, recognizer: Recognizer) -> Recognition:
-    """Recognize what is signed in a pose of one clip.
+def recognize(pose: Pose, recognizer: Recognizer, clip: Path | None = None) -> Recognition:
+    """Recognize what is signed in a pose. clip: the video it is of, to tell when several people are in it.
 
-    Raises PoseError when the pose has no body landmarks at all.
+    Raises PoseError when the pose has no body landmarks at all, VideoError for a clip that cannot be read.
     """
     found = features(pose)
     segments = recognizer.segments(found.rows)
@@ -22,7 +25,7 @@ def recognize(pose: Pose, recognizer: Recognizer) -> Recognition:
         segments=segments,
         duration_ms=1000 * len(pose.body.data) / float(pose.body.fps),
         recognizer=recognizer.description,
-        remarks=_remarks(found, len(segments)),
+        remarks=(*_remarks(found, len(segments)), *filter(None, [bystanders(clip, pose) if clip else None])),
     )
 
 

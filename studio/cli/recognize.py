@@ -42,12 +42,13 @@ def run(
     failed = 0
     for clip in clips:
         try:
-            if clip.suffix.lower() == ".pose":
+            video = None if clip.suffix.lower() == ".pose" else clip
+            if video is None:
                 pose = read_pose(clip)
             else:
                 with Bar(clip.name) as bar:
                     pose = extract_pose(clip, PoseOptions(), bar.frames).pose
-            found = recognize(pose, recognizer)
+            found = recognize(pose, recognizer, video)
         except SignError as error:
             failed += 1
             typer.echo(f"Error: {error}", err=True)
@@ -92,7 +93,11 @@ def enrol(
 def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")],
     data: Data = Path("recognition-data"),
-    steps: Annotated[tuple[int, int], typer.Option(min=1, help="Steps of the two rounds of training.")] = (1200, 1500),
+    steps: Annotated[tuple[int, int, int], typer.Option(min=1, help="Steps of the three rounds of training.")] = (
+        1200,
+        1500,
+        1000,
+    ),
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another model.")] = 0,
     workers: Workers = None,
 ) -> None:
