@@ -1,35 +1,81 @@
-"""Take the pictures of the studio that the documentation shows: `make screenshots`."""
+"""Take the pictures of the studio that the documentation shows: `make screenshots`. Everybody in them is drawn."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conftest import SAMPLES
 from serving import ROOT, open_chromium, serve_studio
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 IMAGES = ROOT / "docs" / "images"
+LONG_MS = 120_000
 
 
 def main() -> None:
-    """Extract the pose of a sample clip in the browser and take a picture of the page, light and dark."""
-    clip = sorted(SAMPLES.glob("*.mp4"))[0]
+    """Use each tab as a person would, and take a picture of the page."""
+    clip = min(SAMPLES.glob("*.mp4"))
     with tempfile.TemporaryDirectory() as folder, serve_studio(Path(folder)) as url, open_chromium() as browser:
         for theme in ("light", "dark"):
             page = browser.new_page(viewport={"width": 1280, "height": 1240})
             page.goto(f"{url}/?__theme={theme}")
-            page.set_input_files("#pose-clip input[type=file]", clip)
-            page.wait_for_selector("#pose-clip video")
-            page.click("#pose-go")
-            page.wait_for_selector("#pose-verdict .verdict", timeout=120_000)
-            page.wait_for_function("document.querySelector('#pose-preview video')?.readyState >= 2")
-            # A moment in which both hands sign.
-            for video in ("#pose-clip video", "#pose-preview video"):
-                page.evaluate(f"document.querySelector('{video}').currentTime = 3.1")
-            page.wait_for_timeout(1500)
-            path = IMAGES / f"studio-{theme}.png"
-            page.screenshot(path=path)
-            print(path)
+            pose(page, clip)
+            take(page, f"studio-{theme}")
+        page = browser.new_page(viewport={"width": 1280, "height": 1240})
+        page.goto(f"{url}/?__theme=light")
+        recognize(page, clip)
+        take(page, "recognize")
+        animate(page, SAMPLES / "kofi.jpg")
+        take(page, "animate")
+
+
+def pose(page: Page, clip: Path) -> None:
+    """The pose of a clip."""
+    page.set_input_files("#pose-clip input[type=file]", clip)
+    page.wait_for_selector("#pose-clip video")
+    page.click("#pose-go")
+    page.wait_for_selector("#pose-verdict .verdict", timeout=LONG_MS)
+    show(page, "#pose-clip video", "#pose-preview video")
+
+
+def recognize(page: Page, clip: Path) -> None:
+    """The glosses of a clip."""
+    page.get_by_role("tab", name="Recognize").click()
+    page.set_input_files("#recognize-clip input[type=file]", clip)
+    page.wait_for_selector("#recognize-clip video")
+    page.click("#recognize-go")
+    page.wait_for_selector(".segments-axis .segment", timeout=LONG_MS)
+    show(page, "#recognize-clip video", "#recognize-video video")
+
+
+def animate(page: Page, picture: Path) -> None:
+    """A picture that signs."""
+    page.get_by_role("tab", name="Animate").click()
+    page.set_input_files("#animate-picture input[type=file]", picture)
+    page.wait_for_selector("#animate-advice .studio-progress, #animate-advice .notes", timeout=LONG_MS)
+    page.locator("#animate-line textarea, #animate-line input").first.fill("HELLO MY NAME fs-KOFI")
+    page.click("#animate-go")
+    page.wait_for_selector("#animate-fidelity .notes", timeout=LONG_MS)
+    show(page, "#animate-video video")
+
+
+def show(page: Page, *videos: str) -> None:
+    """A moment in which both hands sign."""
+    for video in videos:
+        page.wait_for_function(f"document.querySelector('{video}')?.readyState >= 2", timeout=LONG_MS)
+        page.evaluate(f"document.querySelector('{video}').currentTime = 3.1")
+    page.wait_for_timeout(1500)
+
+
+def take(page: Page, name: str) -> None:
+    """Write the picture, and say where."""
+    path = IMAGES / f"{name}.png"
+    page.screenshot(path=path)
+    print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
