@@ -38,9 +38,11 @@ def test_a_good_picture_needs_no_advice(target: Target) -> None:
     assert len(target.people) == 1
 
 
-def test_everything_has_the_size_that_was_asked(target: Target) -> None:
-    assert target.image.shape == (512, 512, 3)
-    assert target.person.shape == (512, 512)
+def test_the_longer_side_is_as_asked_and_nothing_is_stretched(kofi: Image, target: Target) -> None:
+    height, width, _ = target.image.shape
+    assert max(height, width) == 512
+    assert abs(height / width - kofi.shape[0] / kofi.shape[1]) < 1.5 / 512
+    assert target.person.shape == (height, width)
     assert target.pose.header.dimensions.width == 512
     assert target.pose.body.data.shape[0] == 1
 

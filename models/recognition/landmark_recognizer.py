@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,14 +23,18 @@ from models.recognition.features import RESTS_BELOW, STEP_MS, Floats, lifts
 from models.recognition.landmark_model import BEGIN, OUTSIDE, LandmarkModel, State
 from models.recognition.model_files import ModelCard
 from models.recognition.results import Candidate, RecognizedSegment
-from models.recognition.segmenting import Span, Spans
+from models.recognition.segmenting import BEGIN_ROWS, Span, Spans
 
 SCALE = 20.0
 """What a cosine is multiplied by before the softmax; that of training."""
 _MOST = 3
 _LAG_ROWS = 5  # the model looks only backwards, so CTC may name a sign a little after its end
+_LEAD_ROWS = 8  # and when it is sure before activity is, a little before its beginning
+_BOTH_SURE = (
+    0.8  # share from which CTC and embedding agree so much that the sign is known, however little it is like it
+)
 _PIECE_ROWS = 512  # that the model takes at once
-_SHORTEST_ROWS = 4
+_SHORTEST_ROWS = 6
 _LONG_ROWS = 12  # a stretch in which CTC hears nothing is an unknown sign when it lasts, else hands on their way
 _SURELY_TAUGHT = 0.75  # strangeness below which a taught sign wins over a gloss that the model knows
 
@@ -101,65 +105,76 @@ class LandmarkRecognizer:
         spans = [span for level in said.activity if (span := cutter.push(float(level)))]
         if (last := cutter.flush()) is not None:
             spans.append(last)
-        return tuple(segment for span in spans for segment in self.in_span(said, rows, span))
+        before = [0, *(span.end_row for span in spans)]
+        return tuple(
+            segment
+            for span, since in zip(spans, before, strict=False)
+            for segment in self.in_span(said, rows, span, since=since)
+        )
 
     def stream(self) -> LandmarkStream:
         """See `Recognizer`."""
         return LandmarkStream(self)
 
-    def in_span(self, said: Said, rows: Floats, span: Span, shift: int = 0) -> list[RecognizedSegment]:
-        """The signs in a stretch of signing. shift: the row number of rows[0], for the times."""
+    def in_span(
+        self, said: Said, rows: Floats, span: Span, *, since: int = 0, shift: int = 0
+    ) -> list[RecognizedSegment]:
+        """The signs in a stretch of signing. since: where the stretch before it ended; shift: the row number of
+        rows[0], for the times."""
         start, end = span.start_row, span.end_row
         if end - start < _SHORTEST_ROWS:
             return []
         if (own := self._taught(said, rows, start, end, shift)) is not None:
             return [own]
-        cuts = self.boundaries(said, start, end)
-        if not cuts and end - start < _LONG_ROWS:
+        cuts = self.boundaries(said, start, end, since)
+        if cuts:
+            return [
+                self._sign(said, rows, a, b, since if a == start else a, shift) for a, b in itertools.pairwise(cuts)
+            ]
+        if end - start < _LONG_ROWS:
             return []  # hands on their way
-        if not cuts:
-            return [self._of_model(said, start, end, shift, heard=False)]
-        return [self._sign(said, rows, a, b, shift) for a, b in itertools.pairwise(cuts)]
+        return [replace(self._of_model(said, start, end, since, shift), known=False)]
 
-    def boundaries(self, said: Said, start: int, end: int) -> list[int]:
+    def boundaries(self, said: Said, start: int, end: int, since: int = 0) -> list[int]:
         """Where signs begin in a stretch, and its end: what CTC finds, cut where a beginning is surest. Nothing when
         CTC hears no sign."""
-        heard = said.cut(start, min(end + _LAG_ROWS, len(said)))
+        first = max(start - _LEAD_ROWS, since)
+        heard = said.cut(first, min(end + _LAG_ROWS, len(said)))
         labels = prefix_beam(heard.log_probs).labels
         if not labels:
             return []
-        if len(labels) == 1:
-            return [start, end]
         tokens = token_spans(forced_align(heard.log_probs, labels))
         cuts = [start]
         for (_, before, _), (_, after, _) in itertools.pairwise(tokens):
-            low, high = max(before + 1, cuts[-1] - start + _SHORTEST_ROWS), min(after + 1, end - start - 1)
+            low, high = max(first + before + 1, cuts[-1] + _SHORTEST_ROWS), min(first + after + 1, end - 1)
             if low < high:
-                cuts.append(start + low + int(np.argmax(heard.begin[low:high])))
+                cuts.append(low + int(np.argmax(said.begin[low:high])))
         return [*cuts, end]
 
-    def scores(self, said: Said, start: int, end: int) -> tuple[Floats, float]:
+    def scores(self, said: Said, start: int, end: int, since: int = 0) -> tuple[Floats, float]:
         """Probabilities (G,) of the sign in rows start to end, and the greatest cosine: the embedding's and CTC's
-        opinions, averaged."""
+        opinions, averaged. since: where the sign before it ended."""
         cosines = self.cosines(said, start, end)
         by_shape = np.exp(SCALE * (cosines - cosines.max()))
         by_shape /= by_shape.sum()
-        heard = np.exp(said.log_probs[start : min(end + _LAG_ROWS, len(said)), 1:]).max(axis=0)
+        around = slice(max(start - _LEAD_ROWS, since), min(end + _LAG_ROWS, len(said)))
+        heard = np.exp(said.log_probs[around, 1:]).max(axis=0)
         by_ctc = heard / max(float(heard.sum()), 1e-6) * min(1.0, float(heard.max()) * 2)
         return np.asarray((by_shape + by_ctc) / (1 + by_ctc.sum()), np.float32), float(cosines.max())
 
-    def _sign(self, said: Said, rows: Floats, start: int, end: int, shift: int) -> RecognizedSegment:
+    def _sign(self, said: Said, rows: Floats, start: int, end: int, since: int, shift: int) -> RecognizedSegment:
         own = self._taught(said, rows, start, end, shift)
-        return own or self._of_model(said, start, end, shift)
+        return own or self._of_model(said, start, end, since, shift)
 
-    def _of_model(self, said: Said, start: int, end: int, shift: int, *, heard: bool = True) -> RecognizedSegment:
-        shares, likeness = self.scores(said, start, end)
+    def _of_model(self, said: Said, start: int, end: int, since: int, shift: int) -> RecognizedSegment:
+        shares, likeness = self.scores(said, start, end, since)
         best = np.argsort(-shares)[:_MOST]
         candidates = tuple(
             Candidate(gloss=self.card.glosses[index], confidence=float(shares[index]), distance=1 - likeness)
             for index in best
         )
-        return _segment(start + shift, end + shift, candidates, heard and likeness >= self.card.unknown_below)
+        known = likeness >= self.card.unknown_below or candidates[0].confidence >= _BOTH_SURE
+        return _segment(start + shift, end + shift, candidates, known)
 
     def _taught(self, said: Said, rows: Floats, start: int, end: int, shift: int) -> RecognizedSegment | None:
         """The stretch as one taught sign, when it is one and nothing that the model knows better."""
@@ -208,11 +223,11 @@ class LandmarkStream:
         if span is not None:
             self._guess = None
             made = self._close(span)
-            self._forget(self._next)
+            self._forget(self._told_until)
             return made
         start = self._spans.start_row
         if start is None:
-            self._forget(self._next - _LAG_ROWS - 10)
+            self._forget(self._next - _LEAD_ROWS - BEGIN_ROWS)
             return ()
         start = max(start, self._told_until)
         return self._look(start) if (self._next - start) % 5 == 0 and self._next - start >= _SHORTEST_ROWS else ()
@@ -228,24 +243,31 @@ class LandmarkStream:
 
     def _look(self, start: int) -> tuple[RecognizedSegment, ...]:
         """Say the first of several signs that flow into each other, and guess what is being signed now."""
-        said, rows = self._kept(), np.stack(self._rows)
-        here = start - self._first
+        said, here = self._kept(), start - self._first
         if len(greedy(said.log_probs[here:])) >= 3:  # two would do, but the second is not sure before the third begins
-            cuts = self._recognizer.boundaries(said, here, len(said))
+            cuts = self._recognizer.boundaries(said, here, len(said), self._since)
             if len(cuts) >= 4:
+                segments = self._in_span(start, cuts[1] + self._first)
                 self._told_until = cuts[1] + self._first
-                return tuple(
-                    self._recognizer.in_span(said, rows, Span(start_row=here, end_row=cuts[1]), shift=self._first)
-                )
-        found = self._recognizer.in_span(said, rows, Span(start_row=here, end_row=len(said)), shift=self._first)
+                return segments
+        found = self._in_span(start, self._next)
         self._guess = found[-1].candidates[0] if found and found[-1].known else None
         return ()
 
     def _close(self, span: Span) -> tuple[RecognizedSegment, ...]:
-        start = max(span.start_row, self._told_until)
-        inner = Span(start_row=start - self._first, end_row=span.end_row - self._first)
+        segments = self._in_span(max(span.start_row, self._told_until), span.end_row)
         self._told_until = span.end_row
-        return tuple(self._recognizer.in_span(self._kept(), np.stack(self._rows), inner, shift=self._first))
+        return segments
+
+    @property
+    def _since(self) -> int:
+        return max(self._told_until - self._first, 0)
+
+    def _in_span(self, start: int, end: int) -> tuple[RecognizedSegment, ...]:
+        first = self._first
+        span = Span(start_row=start - first, end_row=end - first)
+        said, rows = self._kept(), np.stack(self._rows)
+        return tuple(self._recognizer.in_span(said, rows, span, since=self._since, shift=first))
 
     def _kept(self) -> Said:
         said = self._said
