@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.animation.picture import load_picture
 from models.animation.puppet.plate import clean_plate
+from models.animation.segment import guided_filter
 from models.animation.target import Target, TargetOptions, read_target
 from models.errors import PictureError
 from models.lexicon.avatar import Signer
@@ -158,3 +159,20 @@ def test_every_real_target_picture_is_read(real_data: Path) -> None:
         found = read_target(load_picture(path), TargetOptions(side=512))
         assert 0.05 < float((found.person > 0.5).mean()) < 0.8, path.name
         assert len(found.people) == 1, path.name
+
+
+def test_the_edge_of_a_mask_goes_to_the_edge_of_the_colours() -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, 30:] = (200, 40, 90)
+    rough = np.zeros((40, 60), np.float32)
+    rough[:, 33:] = 1
+    soft = guided_filter(image, rough, radius=6, eps=10.0)
+    steps = np.abs(np.diff(soft[20]))
+    assert steps.argmax() == 29  # between the last dark and the first bright pixel
+    assert soft[20, 30:33].min() > soft[20, 27:30].max() + 0.2
+
+
+def test_no_module_of_opencv_is_used_that_only_one_flavour_has() -> None:
+    contrib = {"ximgproc", "xphoto", "bgsegm", "optflow", "face", "tracking", "saliency", "img_hash"}
+    for path in [*Path("models").rglob("*.py"), *Path("studio").rglob("*.py")]:
+        assert not [name for name in contrib if f"cv2.{name}" in path.read_text(encoding="utf-8")], path

@@ -43,7 +43,7 @@ def person_mask(image: Image, pose: Pose) -> Mask:
     edge = _cut(small, coarse, sure)
     full = cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR)
     radius = max(2, round(0.006 * max(height, width)))
-    soft = cv2.ximgproc.guidedFilter(image, full, radius, 40.0)
+    soft = guided_filter(image, full, radius, 40.0)
     alpha = np.clip((soft - 0.15) / 0.7, 0, 1)
     # Far inside and far outside of the edge nothing is doubtful; the filter leaks there where colours are alike.
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
@@ -51,6 +51,30 @@ def person_mask(image: Image, pose: Pose) -> Mask:
     outside = cv2.dilate((full > 0.5).astype(np.uint8), kernel) == 0
     alpha[inside > 0], alpha[outside] = 1, 0
     return np.asarray(alpha, np.float32)
+
+
+def guided_filter(guide: Image, mask: Mask, radius: int, eps: float) -> Mask:
+    """The mask (H, W), redrawn along the edges of the guide (H, W, 3): in every square of 2 radius + 1 pixels it is a
+    linear function of the colours. eps: variance of colour (levels squared) below which there is no edge.
+
+    Source: He, Sun and Tang, "Guided Image Filtering" (2013), with a colour guide. OpenCV's is in its contrib modules,
+    which another flavour of the same package takes away when it is installed later.
+    """
+    colours = guide.astype(np.float32)
+
+    def mean(values: NDArray[np.floating]) -> NDArray[np.float32]:
+        return np.asarray(cv2.blur(values, (2 * radius + 1, 2 * radius + 1)), np.float32)
+
+    mean_colour, mean_mask = mean(colours), mean(mask)
+    pairs = {(a, b): mean(colours[..., a] * colours[..., b]) for a in range(3) for b in range(a, 3)}
+    covariance = np.empty((*mask.shape, 3, 3), np.float32)
+    for (a, b), product in pairs.items():
+        covariance[..., a, b] = covariance[..., b, a] = product - mean_colour[..., a] * mean_colour[..., b]
+    covariance += eps * np.eye(3, dtype=np.float32)
+    shared = mean(colours * mask[..., None]) - mean_colour * mean_mask[..., None]
+    slope = np.linalg.solve(covariance, shared[..., None])[..., 0]
+    offset = mean_mask - (slope * mean_colour).sum(axis=-1)
+    return np.asarray((mean(slope) * colours).sum(axis=-1) + mean(offset), np.float32)
 
 
 def _selfie(image: Image) -> Mask:
