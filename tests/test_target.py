@@ -22,6 +22,7 @@ from models.pose import landmarks
 from studio.inputs import sample_pictures
 
 Image = NDArray[np.uint8]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -174,5 +175,5 @@ def test_the_edge_of_a_mask_goes_to_the_edge_of_the_colours() -> None:
 
 def test_no_module_of_opencv_is_used_that_only_one_flavour_has() -> None:
     contrib = {"ximgproc", "xphoto", "bgsegm", "optflow", "face", "tracking", "saliency", "img_hash"}
-    for path in [*Path("models").rglob("*.py"), *Path("studio").rglob("*.py")]:
+    for path in [*(ROOT / "models").rglob("*.py"), *(ROOT / "studio").rglob("*.py")]:
         assert not [name for name in contrib if f"cv2.{name}" in path.read_text(encoding="utf-8")], path

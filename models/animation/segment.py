@@ -41,7 +41,7 @@ def person_mask(image: Image, pose: Pose) -> Mask:
     coarse = np.where(mine | near, coarse, np.float32(0))
     sure = ((coarse > _SURE) & mine) | limbs
     edge = _cut(small, coarse, sure)
-    full = cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = np.asarray(cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     radius = max(2, round(0.006 * max(height, width)))
     soft = guided_filter(image, full, radius, 40.0)
     alpha = np.clip((soft - 0.15) / 0.7, 0, 1)
