@@ -131,6 +131,22 @@ _ALL = (
         size_mb=1220,
     ),
     Weights(
+        name="resnet-50",
+        hub_id="microsoft/resnet-50",
+        used_for="the four-stage recognizer: frames",
+        licence="Apache-2.0",
+        files=("config.json", "model.safetensors"),
+        size_mb=103,
+    ),
+    Weights(
+        name="bert-base-uncased",
+        hub_id="google-bert/bert-base-uncased",
+        used_for="the four-stage recognizer: glosses",
+        licence="Apache-2.0",
+        files=("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+        size_mb=441,
+    ),
+    Weights(
         name="controlnet-mediapipe",
         hub_id="sign/sd-controlnet-mediapipe",
         used_for="another ControlNet, for MediaPipe's own skeletons",

@@ -1,0 +1,1 @@
+"""The four-stage continuous recognizer: picture features aligned with glosses, keyframes, BiLSTM, CTC."""
