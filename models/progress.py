@@ -59,3 +59,13 @@ def counted(items: Iterable[T], meter: Meter) -> Iterator[T]:
     for item in items:
         yield item
         meter.count()
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 8 s, 2 min 5 s, 1 h 10 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

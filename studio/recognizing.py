@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pose_format import Pose
@@ -18,6 +18,7 @@ from models.pose.files import read_pose, write_pose
 from models.pose.preview import write_skeleton
 from models.progress import Cancelled, Progress
 from models.recognition.exports import write_csv, write_eaf, write_json, write_vtt
+from models.recognition.four_stage.drawing import Picture
 from models.recognition.results import Recognition, Recognizer
 from studio.inputs import check_clip
 from studio.limits import Limits
@@ -45,6 +46,8 @@ class Recognized:
     captions: Path
     downloads: tuple[Path, ...]
     """The files worth keeping, most wanted first."""
+    stages: tuple[Picture, ...] = ()
+    """What each stage of a model of pictures looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +70,11 @@ class BatchRecognized:
     """The zip of all results; None while the batch is under way or when there is nothing to put in it."""
 
 
-def ready(lexicons: Sequence[Lexicon]) -> Recognizer:
-    """The recognizer that comes with the studio, together with the signs of these lexicons."""
+def ready(lexicons: Sequence[Lexicon], folder: Path | None = None) -> Recognizer:
+    """The recognizer that comes with the studio, or the landmark model of a folder, and the signs of these lexicons."""
     from models.recognition.ready import ready_recognizer  # loads the model's libraries, which a start can do without
 
-    return ready_recognizer(lexicons)
+    return ready_recognizer(lexicons, folder)
 
 
 def recognize_clip(
@@ -97,9 +100,9 @@ def recognize_clip(
     recognizer = make(among)
     if given is not None:
         pose, video = given, folder / f"{slug(source)}.mp4"
-        write_skeleton(pose, video, progress=_teller(tell, "Drawing the pose"), should_stop=should_stop)
+        write_skeleton(pose, video, progress=teller(tell, "Drawing the pose"), should_stop=should_stop)
     else:
-        pose, video = extract_pose(source, None, _teller(tell, "Reading the pose"), should_stop).pose, source
+        pose, video = extract_pose(source, None, teller(tell, "Reading the pose"), should_stop).pose, source
     tell(Step(words="Recognizing …"))
     pose_path = folder / f"{slug(source)}.pose"
     write_pose(pose_path, pose)
@@ -198,22 +201,26 @@ def _write(pose: Pose, pose_path: Path, video: Path, recognizer: Recognizer) -> 
 
     own = video.parent == pose_path.parent  # drawn of a .pose, not a clip that somebody filmed
     recognition = recognize(pose, recognizer, None if own or is_pose(video) else video)
-    table, captions, elan, values = (pose_path.with_suffix(suffix) for suffix in (".csv", ".vtt", ".eaf", ".json"))
-    media = None if is_pose(video) else safe_name(video)
-    write_eaf(elan, recognition, media)
+    made = write_recognition(recognition, pose_path.with_suffix(""), video)
+    return replace(made, downloads=(*made.downloads, pose_path, *([video] if own else [])))
+
+
+def write_recognition(recognition: Recognition, stem: Path, video: Path) -> Recognized:
+    """Write what was recognized in a video as STEM.eaf, .vtt, .csv and .json."""
+    table, captions, elan, values = (
+        stem.parent / f"{stem.name}{suffix}" for suffix in (".csv", ".vtt", ".eaf", ".json")
+    )
+    write_eaf(elan, recognition, None if is_pose(video) else safe_name(video))
     write_vtt(captions, recognition)
     write_json(values, recognition, safe_name(video))
     write_csv(table, recognition)
-    drawn = [video] if own else []
     return Recognized(
-        video=video,
-        recognition=recognition,
-        captions=captions,
-        downloads=(elan, captions, table, values, pose_path, *drawn),
+        video=video, recognition=recognition, captions=captions, downloads=(elan, captions, table, values)
     )
 
 
-def _teller(tell: Callable[[Step], None], words: str) -> Callable[[Progress], None]:
+def teller(tell: Callable[[Step], None], words: str) -> Callable[[Progress], None]:
+    """Tells progress as a step of this name."""
     return lambda progress: tell(Step(words=words, progress=progress))
 
 

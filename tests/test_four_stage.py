@@ -98,7 +98,15 @@ def test_gradients_of_ctc_reach_every_stage(model: FourStage) -> None:
         outputs.ctc_logits.log_softmax(-1).transpose(0, 1), torch.tensor([[1, 2], [3, 4]]), outputs.kept,
         torch.tensor([2, 2]),
     ).backward()  # fmt: skip
-    for part in (model.backbone.resnet, model.backbone.reduce, model.frame, model.selector, model.lstm, model.ctc):
+    for part in (
+        model.backbone.resnet,
+        model.backbone.reduce,
+        model.frame,
+        model.selector,
+        model.lstm,
+        model.classify,
+        model.blank,
+    ):
         assert max(float(p.grad.abs().max()) for p in part.parameters() if p.grad is not None) > 0, part
 
 

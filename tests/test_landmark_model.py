@@ -1,4 +1,4 @@
-"""The landmark model: pieces give what the whole gives, padding reaches nothing, training learns and goes on."""
+"""The landmark model: pieces give what the whole gives, and padding reaches nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import torch
 from signing import performance
 
 from models.errors import LexiconError, WeightsError
-from models.progress import Cancelled
 from models.recognition.augment import Augmentation, augment, cut, join, with_speeds
 from models.recognition.batches import Batches, BatchOptions, collate, signs_of
 from models.recognition.corpus import Take, load_takes, save_takes, vocabulary
@@ -22,7 +21,6 @@ from models.recognition.features import LAYOUT, NUM_FEATURES, STEP_MS, features
 from models.recognition.landmark_model import LandmarkModel, LandmarkModelConfig
 from models.recognition.losses import LossOptions, contrast, distillation, losses
 from models.recognition.model_files import DESCRIPTION, WEIGHTS, ModelCard, load_model, save_model
-from models.recognition.training import METRICS, Step, TrainingOptions, train
 
 GLOSSES = ("EAT", "HELLO", "NO", "YES")
 TINY = LandmarkModelConfig(
@@ -198,38 +196,6 @@ def test_the_vocabulary_has_words_and_no_letters() -> None:
     assert "HELLO" in vocabulary()
     assert not {"A", "7"} & set(vocabulary())
     assert len(vocabulary()) >= 120
-
-
-def test_training_learns_and_a_stopped_run_ends_as_the_whole_one(
-    sentences: list[Take], signs: list[Take], tmp_path: Path
-) -> None:
-    batches = Batches(sentences, signs, GLOSSES, BatchOptions(clips=4))
-    options = TrainingOptions(steps=12, log_every=3, save_every=4, learning_rate=1e-2, mean_over=2)
-
-    def fresh() -> LandmarkModel:
-        torch.manual_seed(0)
-        return LandmarkModel(replace(TINY, dropout=0.1))
-
-    told: list[Step] = []
-    whole = train(fresh(), batches, tmp_path / "whole", options, told.append)
-    seen = batches.draw(0)
-    before, after = (
-        float(losses(model, model(seen.rows)[0], seen, LossOptions())["gloss"].detach())
-        for model in (fresh().eval(), whole)
-    )
-    assert after < 0.9 * before
-    assert [one.step for one in told] == [3, 6, 9, 12]
-
-    asked = iter([False] * 7 + [True])
-    with pytest.raises(Cancelled):
-        train(fresh(), batches, tmp_path / "stopped", options, should_stop=lambda: next(asked))
-    again = train(fresh(), batches, tmp_path / "stopped", options)
-    for (name, one), other in zip(whole.named_parameters(), again.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-5), name
-    steps = [json.loads(line)["step"] for line in (tmp_path / "stopped" / METRICS).read_text().splitlines()]
-    assert steps == sorted(set(steps))
-    with pytest.raises(WeightsError, match="other options"):
-        train(fresh(), batches, tmp_path / "whole", replace(options, steps=20))
 
 
 def test_a_model_survives_being_saved_and_broken_files_are_told(model: LandmarkModel, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_a_recording_is_added_to_the_clips_of_a_sign(tab: Page) -> None:
         record = camera.locator("button[aria-label='start recording'], button:has-text('Record')").first
         record.wait_for()
         record.click()
-        tab.wait_for_timeout(2500)
+        tab.wait_for_timeout(4000)  # a busy machine takes a while to begin
         camera.locator("button:has-text('Stop')").first.click()
         tab.locator("#teach-clips tr.file").nth(number - 1).wait_for(timeout=LONG_MS)
     # The test camera shows a pattern, so there is nobody to learn from, and that is what is said.

@@ -87,6 +87,12 @@ class Batches:
         for take in self._read:
             self._of_signer[take.signer].append(take)
 
+    @property
+    def per_epoch(self) -> int:
+        """After how many batches about as many signs were drawn as there are."""
+        signs = sum(len(take.spans) for take in (*self._generated, *self._read))
+        return max(1, round(signs / (self._options.clips * sum(self._options.signs) / 2)))
+
     def draw(self, number: int) -> Batch:
         """The batch of this number; always the same one."""
         rng = np.random.default_rng([self._seed, number])

@@ -70,13 +70,15 @@ def vocabulary() -> tuple[str, ...]:
 def generated(
     signers: Sequence[int],
     *,
+    glosses: Sequence[str] | None = None,
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Take]:
-    """Every word by every signer, in sentences in random order, from the generator's own coordinates."""
+    """Every word, or every one of the glosses, by every signer, in sentences in random order, from the generator's own
+    coordinates."""
     takes: list[Take] = []
-    tasks = [(number, seed) for number in signers]
+    tasks = [(number, seed, tuple(glosses or vocabulary())) for number in signers]
     for done, made in enumerate(in_processes(_generate, tasks, workers), start=1):
         takes += made
         if progress is not None:
@@ -174,10 +176,10 @@ def load_takes(path: Path) -> list[Take]:
     ]
 
 
-def _generate(number: int, seed: int) -> list[Take]:
-    """Every word once by one signer, in sentences of random order, with a pause here and there."""
+def _generate(number: int, seed: int, glosses: tuple[str, ...]) -> list[Take]:
+    """Every gloss once by one signer, in sentences of random order, with a pause here and there."""
     rng = np.random.default_rng([seed, number])
-    order = rng.permutation(vocabulary())
+    order = rng.permutation(glosses)
     signer = person(number, seed)
     return [
         _take(features(made.pose), made.segments, signer.name)

@@ -19,42 +19,60 @@ from models.recognition.landmark_model import LandmarkModel, Outputs
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
-    """Weights of the parts."""
+    """Weights of the terms, and what shapes them."""
 
     contextual: float = 1.0
+    """Weight of CTC after the GRU."""
     visual: float = 1.0
+    """Weight of CTC after the convolutions."""
     distillation: float = 10.0
+    """Weight of what the earlier CTC learns from the later one."""
     temperature: float = 8.0
+    """Of the distillation."""
     activity: float = 1.0
+    """Weight of whether somebody signs."""
     gloss: float = 1.0
+    """Weight of which gloss a whole sign is."""
     contrast: float = 0.2
+    """Weight of signs being like their like."""
     stranger: float = 0.3
+    """Weight of unknown signs being like none."""
     smoothing: float = 0.1
+    """Of the labels of glosses."""
     scale: float = 20.0
     """What a cosine is multiplied by before the softmax."""
 
+    def weights(self) -> dict[str, float]:
+        """Of every term."""
+        return {name: getattr(self, name) for name in TERMS}
+
+
+TERMS = ("contextual", "visual", "distillation", "activity", "gloss", "contrast", "stranger")
+
 
 def losses(model: LandmarkModel, outputs: Outputs, batch: Batch, options: LossOptions) -> dict[str, Tensor]:
-    """Every part, weighted; their sum is what is minimised."""
+    """Every term, not weighted; their weighted sum is what is minimised. Those of whole signs are missing where the
+    batch has no such signs."""
     real = torch.arange(batch.rows.shape[1], device=batch.rows.device)[None] < batch.lengths[:, None]
-    parts = {
-        "contextual": options.contextual * _ctc(outputs.contextual, batch),
-        "visual": options.visual * _ctc(outputs.visual, batch),
-        "distillation": options.distillation * distillation(outputs, real, options.temperature),
-        "activity": options.activity
-        * functional.cross_entropy(outputs.activity.flatten(0, 1), batch.activity.flatten(), ignore_index=IGNORED),
+    terms = {
+        "contextual": _ctc(outputs.contextual, batch),
+        "visual": _ctc(outputs.visual, batch),
+        "distillation": distillation(outputs, real, options.temperature),
+        "activity": functional.cross_entropy(
+            outputs.activity.flatten(0, 1), batch.activity.flatten(), ignore_index=IGNORED
+        ),
     }
     if len(batch.glosses):
         embeddings = model.embed(*signs_of(outputs.hidden, batch.clips, batch.spans))
         similarity = options.scale * model.similarity(embeddings)
         known = batch.glosses != STRANGER
-        parts["gloss"] = options.gloss * functional.cross_entropy(
+        terms["gloss"] = functional.cross_entropy(
             similarity[known], batch.glosses[known], label_smoothing=options.smoothing
         )
-        parts["contrast"] = options.contrast * contrast(embeddings[known], batch.glosses[known])
+        terms["contrast"] = contrast(embeddings[known], batch.glosses[known])
         if not known.all():  # a stranger should be like no gloss more than like any other
-            parts["stranger"] = -options.stranger * similarity[~known].log_softmax(dim=-1).mean()
-    return parts
+            terms["stranger"] = -similarity[~known].log_softmax(dim=-1).mean()
+    return terms
 
 
 def distillation(outputs: Outputs, real: Tensor, temperature: float) -> Tensor:

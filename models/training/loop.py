@@ -73,6 +73,8 @@ class _Loop:
             mixed_precision=options.precision,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
+        if options.precision == "fp16" and self.accelerator.device.type == "cpu":
+            raise SignError("loop.precision is fp16, which needs a GPU; choose no, or bf16.")
         torch.manual_seed(options.seed)
         self.parts = _checked(task.parts(), task.model)
         self.mean = copy.deepcopy(task.model).requires_grad_(False) if options.mean_over else None
@@ -195,7 +197,9 @@ class _Loop:
     def _weights(self, losses: Mapping[str, Tensor], *, learn: bool) -> dict[str, float]:
         """Of each term; those that are learned are relative to those that are given."""
         given = dict(self.task.weights())
-        if self.options.weighing == "fixed":
+        # Not while the learning rate rises: CTC falls to a tenth in these steps by learning to say nothing, and
+        # GradNorm would take that for progress.
+        if self.options.weighing == "fixed" or self.step < self.options.warmup * self.options.steps:
             return given
         if self.gradnorm is None:
             apart = {*self.task.fixed_terms, *(name for name, weight in given.items() if not weight)}

@@ -31,7 +31,7 @@ class LoopOptions:
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Half precision saves memory and time on a GPU."""
     weighing: Literal["fixed", "gradnorm"] = "fixed"
-    """Whether the weights of the terms stay as they are, or are learned."""
+    """Whether the weights of the terms stay as they are, or are learned once the warm-up is over."""
     gradnorm_alpha: float = 0.5
     """How hard a term is pulled that falls more slowly than the others."""
     gradnorm_rate: float = 0.025

@@ -25,7 +25,6 @@ class Part:
 class Task(Protocol):
     """A model, what it learns from, and how it is judged."""
 
-    model: nn.Module
     metric: str
     """Of those that `validate` measures, the one that says which weights are best."""
     higher_is_better: bool
@@ -33,6 +32,10 @@ class Task(Protocol):
     batches_per_epoch: int
     fixed_terms: Sequence[str]
     """Terms whose weight GradNorm leaves alone: regularisers."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained; of whatever kind."""
 
     def parts(self) -> Mapping[str, Part]:
         """Every trained parameter, in exactly one part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,8 @@ from studio.cli.lexicon import Folders, open_lexicons
 
 if TYPE_CHECKING:
     from models.recognition.recipe import Recipe
-    from models.recognition.training import Step
+    from models.recognition.results import Recognition
+    from models.training import Status
 
 cli = typer.Typer(help="Which glosses are signed in a video, and when.", no_args_is_help=True)
 
@@ -31,24 +33,13 @@ def run(
 ) -> None:
     """Print the glosses of each clip with times and confidence; write them for ELAN and as captions."""
     from models.files import slug
-    from models.pose.extract import PoseOptions, extract_pose
-    from models.pose.files import read_pose
     from models.recognition.exports import write_csv, write_eaf, write_json, write_vtt
-    from models.recognition.ready import ready_recognizer
-    from models.recognition.recognize import recognize
 
-    recognizer = ready_recognizer(open_lexicons(lexicon, no_embedded=False), model)
-    typer.echo(recognizer.description, err=True)
+    answer = _of_pictures(model) if model is not None and _looks_at_pictures(model) else _of_landmarks(lexicon, model)
     failed = 0
     for clip in clips:
         try:
-            video = None if clip.suffix.lower() == ".pose" else clip
-            if video is None:
-                pose = read_pose(clip)
-            else:
-                with Bar(clip.name) as bar:
-                    pose = extract_pose(clip, PoseOptions(), bar.frames).pose
-            found = recognize(pose, recognizer, video)
+            found = answer(clip)
         except SignError as error:
             failed += 1
             typer.echo(f"Error: {error}", err=True)
@@ -68,6 +59,49 @@ def run(
             write_eaf(out / f"{name}.eaf", found, clip.name)
     if failed:
         raise typer.Exit(1)
+
+
+def _of_landmarks(lexicon: list[Path] | None, model: Path | None) -> Callable[[Path], Recognition]:
+    """What answers by the landmarks of a clip, or of a .pose file."""
+    from models.pose.extract import PoseOptions, extract_pose
+    from models.pose.files import read_pose
+    from models.recognition.ready import ready_recognizer
+    from models.recognition.recognize import recognize
+
+    recognizer = ready_recognizer(open_lexicons(lexicon, no_embedded=False), model)
+    typer.echo(recognizer.description, err=True)
+
+    def answer(clip: Path) -> Recognition:
+        if clip.suffix.lower() == ".pose":
+            return recognize(read_pose(clip), recognizer)
+        with Bar(clip.name) as bar:
+            pose = extract_pose(clip, PoseOptions(), bar.frames).pose
+        return recognize(pose, recognizer, clip)
+
+    return answer
+
+
+def _looks_at_pictures(model: Path) -> bool:
+    from models.recognition.four_stage.files import holds_four_stage
+
+    return holds_four_stage(model)
+
+
+def _of_pictures(model: Path) -> Callable[[Path], Recognition]:
+    """What answers by the pictures of a clip."""
+    from models.recognition.four_stage.files import load_four_stage, trained_on
+    from models.recognition.four_stage.recognizer import FourStageRecognizer
+
+    recognizer = FourStageRecognizer(load_four_stage(model), trained_on(model))
+    typer.echo(recognizer.description, err=True)
+
+    def answer(clip: Path) -> Recognition:
+        if clip.suffix.lower() == ".pose":
+            raise SignError(f"{clip.name}: this model looks at pictures, and a .pose file has none; give it the video.")
+        with Bar(clip.name) as bar:
+            return recognizer.see(clip, lambda done, total: bar.count(done, total or done)).recognition
+
+    return answer
 
 
 @cli.command()
@@ -105,16 +139,21 @@ def train(
 
     Drawing and reading the data takes hours of computing, training minutes. Stopped, it goes on where it was.
     """
+    from models.progress import Cancelled
     from models.recognition.recipe import Recipe, train_model
 
     recipe = Recipe(steps=steps, seed=seed)
     _prepare(data, recipe, workers)
     with Bar("Training") as bar:
 
-        def tell(step: Step) -> None:
-            bar.count(step.step, step.steps)
+        def tell(status: Status) -> None:
+            bar.count(status.step, status.steps)
 
-        made = train_model(data, out, recipe, tell)
+        try:
+            made = train_model(data, out, recipe, tell)
+        except (Cancelled, KeyboardInterrupt):
+            typer.echo("Stopped. The same command goes on from the last checkpoint.", err=True)
+            raise typer.Exit(130) from None
     typer.echo(f"{out}: {len(made.card.glosses)} glosses; unknown below {made.card.unknown_below}")
 
 
@@ -127,8 +166,8 @@ def evaluate(
     """Print every figure of the model on signers that it has not seen."""
     from models.recognition.evaluate import evaluate as judge
     from models.recognition.evaluation_figure import write_figure
+    from models.recognition.landmark_data import TESTING, held_out
     from models.recognition.ready import ready_recognizer
-    from models.recognition.recipe import TESTING, held_out
 
     recognizer = ready_recognizer(folder=model)
     signers = " and ".join(f"signer{number:02d}" for number in TESTING)

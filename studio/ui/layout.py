@@ -11,7 +11,7 @@ import gradio as gr
 from studio import recognizing, signs
 from studio.limits import Limits
 from studio.ui import sessions
-from studio.ui.tabs import animate, live, pose, recognize, synthesize
+from studio.ui.tabs import animate, live, pose, recognize, synthesize, train
 from studio.ui.theme import CSS, theme
 
 # Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
@@ -31,6 +31,7 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
     """The studio as gradio Blocks: one tab per verb that works. `hosted`: it is not on the user's own computer."""
     with gr.Blocks(title="Sign Studio", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         gr.Markdown(TITLE + (HOSTED if hosted else AT_HOME), elem_classes="studio-head")
+        clock = gr.Timer(2.0, active=False)  # one inside a tab would not tick before that is opened
         with gr.Tabs() as tabs:
             with gr.Tab("Pose", id="pose"):
                 clip = pose.build(limits)
@@ -42,6 +43,12 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
                 signing = synthesize.build(limits)
             with gr.Tab("Animate", id="animate"):
                 animation, given = animate.build(limits)
+            with gr.Tab("Train", id="train") as training_tab:
+                if not hosted or os.environ.get("SIGN_STUDIO_TRAIN") == "1":
+                    trained = train.build(limits, training_tab, tabs, clock, hosted=hosted, onward=True)
+                else:
+                    trained = None
+                    train.off()
 
         def send(trigger: gr.Button, made: gr.State, value: Callable[[Any], Any], outputs: list[Any], tab: str) -> None:
             """Let a button give what was made on one tab to another one, and show that tab."""
@@ -54,9 +61,14 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
             )
 
         send(signing.to_pose, signing.made, lambda one: [str(one.video)], [clip], "pose")
-        send(signing.to_recognize, signing.made, lambda one: [str(one.video)], [seen], "recognize")
+        send(signing.to_recognize, signing.made, lambda one: [str(one.video)], [seen.clip], "recognize")
         send(signing.to_animate, signing.made, animate.given, given, "animate")
         send(animation.to_pose, animation.made, lambda one: [str(one.animation.video)], [clip], "pose")
+        if trained is not None:
+            send(
+                trained.to_recognize, trained.made, lambda model: [recognize.chosen(model)], [seen.engine], "recognize"
+            )
+        page.load(recognize.refreshed, None, seen.engine, api_visibility="private", show_progress="hidden")
         page.unload(sessions.end)
     return page
 

@@ -6,12 +6,14 @@ known is hatched, has a dashed border and says so in words. Every text is escape
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from models.recognition.four_stage.drawing import Picture
 from models.recognition.results import Candidate, Recognition, RecognizedSegment
 from studio.comparing import Comparison
 from studio.recognizing import BatchRecognized, ClipRecognized, Step
@@ -158,6 +160,21 @@ def comparison(shown: Comparison) -> str:
         f"Beside it: <strong>{escape(one.gloss)}</strong> ({sure}), {kind}. Judge for yourself whether they are "
         "the same: handshape, place, movement, and the face.</p>"
     )
+
+
+def stages(pictures: Sequence[Picture]) -> str:
+    """What a model of pictures looked at, as figures; nothing for other recognizers."""
+    if not pictures:
+        return ""
+    figures = []
+    for one in pictures:
+        kind = "image/svg+xml" if one.kind == "svg" else "image/png"
+        inline = base64.b64encode(one.data).decode("ascii")
+        figures.append(
+            f'<figure class="stage-figure"><img alt="{escape(one.alt, quote=True)}" src="data:{kind};base64,{inline}">'
+            f"<figcaption>{escape(one.caption)}</figcaption></figure>"
+        )
+    return "<h3>What the model looked at</h3>" + "".join(figures)
 
 
 def batch_progress(report: BatchRecognized) -> str:

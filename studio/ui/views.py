@@ -10,7 +10,7 @@ from models.animation.fidelity import Fidelity
 from models.lexicon.performance import Segment
 from models.pose.products import BatchProducts, ClipProducts
 from models.pose.quality import QualityReport
-from models.progress import Progress
+from models.progress import Progress, duration
 
 _VERDICTS = {
     "keep": "✔ Keep – good enough to work with",
@@ -48,16 +48,6 @@ def bar(words: str, left: str, share: float | None) -> str:
         f'<div class="fill" style="width:{width}%"></div></div>'
         f'<div class="words"><span>{escape(words)}</span><span>{escape(left)}</span></div></div>'
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 8 s, 2 min 5 s, 1 h 10 min."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def quality(report: QualityReport) -> str:

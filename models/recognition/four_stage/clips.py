@@ -29,6 +29,8 @@ Split = Literal["train", "validation", "test"]
 Frames = NDArray[np.uint8]
 MARGIN = 9 / 8
 """Frames are kept this much larger than the model takes them, so that they can be moved and turned."""
+DRAWN = "drawn-"
+"""What the names of signers begin with whom the studio drew."""
 _MAX_FRAMES = 100_000
 
 
@@ -81,6 +83,16 @@ def write_clips(path: Path, clips: Sequence[Clip]) -> None:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         table.writerows([clip.path.as_posix(), " ".join(clip.glosses), clip.signer, clip.split] for clip in clips)
+
+
+def described(clips: Sequence[Clip]) -> str:
+    """What a model learned from, in words: how many clips and signers, and whether they are people."""
+    count, signers = len(clips), {clip.signer for clip in clips}
+    drawn = [one for one in signers if one.startswith(DRAWN)]
+    who = f"{len(signers)} signers" if len(signers) != 1 else "one signer"
+    if len(drawn) == len(signers):
+        return f"trained on {count} clips of {who} that the studio drew; it has never seen a person"
+    return f"trained on {count} clips of {who}" + (f", {len(drawn)} of them drawn by the studio" if drawn else "")
 
 
 def vocabulary(clips: Sequence[Clip]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from models.lexicon.embedded import embedded_lexicon
 from models.lexicon.glossline import Sign
 from models.lexicon.utterance import UtteranceOptions, sign_line
 from models.lexicon.workers import in_processes
-from models.recognition.four_stage.clips import CLIPS, Clip, write_clips
+from models.recognition.four_stage.clips import CLIPS, DRAWN, Clip, write_clips
 from models.video import probe
 from models.video_write import write_video
 
@@ -64,8 +64,8 @@ def draw_demo(
     for split, count in splits.items():
         for _ in range(count):
             for index, glosses in enumerate(_sentences(number, split, options.sentences)):
-                path = Path("clips") / f"signer{number:03}-{index:02}.mp4"
-                clip = Clip(path=path, glosses=glosses, signer=f"signer{number:03}", split=split)
+                path = Path("clips") / f"{DRAWN}{number:03}-{index:02}.mp4"
+                clip = Clip(path=path, glosses=glosses, signer=f"{DRAWN}{number:03}", split=split)
                 wanted.append((Path(folder), number, clip))
             number += 1
     for done, _ in enumerate(in_processes(_draw, wanted, workers), start=1):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from models.recognition.four_stage.batches import DataOptions
 from models.recognition.four_stage.clips import CLIPS, Clip, keep_frames, kept_size, read_clips, vocabulary
 from models.recognition.four_stage.config import FourStageConfig
 from models.recognition.four_stage.demo_data import FPS, draw_demo
 from models.recognition.four_stage.task import FourStageTask, FourStageTraining
-from models.training import LoopOptions
+from models.training import LoopOptions, Run
 
 Tell = Callable[[str, int, int], None]
 """Gets what is being done, how much is done, and of how much."""
@@ -21,7 +22,7 @@ PRESETS: Mapping[str, FourStageTraining] = MappingProxyType(
         "demo": FourStageTraining(
             model=FourStageConfig(
                 size=64,
-                fps=FPS,
+                fps=FPS / 2,
                 start="scratch",
                 block="basic",
                 stem=32,
@@ -37,7 +38,9 @@ PRESETS: Mapping[str, FourStageTraining] = MappingProxyType(
                 dropout=0.2,
             ),
             data=DataOptions(batch_size=8, max_frames=120),
-            loop=LoopOptions(steps=1000, learning_rate=1e-3, mean_over=50, validate_every=100, log_every=10),
+            loop=LoopOptions(
+                steps=1200, learning_rate=1e-3, mean_over=50, weighing="gradnorm", validate_every=100, log_every=10
+            ),
         ),
         "full": FourStageTraining(
             loop=LoopOptions(
@@ -86,6 +89,15 @@ def splits(config: FourStageTraining, data: Path) -> tuple[dict[str, list[Clip]]
         clips["validation"] = clips["train"][-max(1, len(clips["train"]) // 10) :]
     size, fps = kept_size(config.model.size), config.model.fps
     return clips, {name: keep_frames(data, one, size, fps) for name, one in clips.items()}
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    """Judge the run's model on the test split of its data, or on validation where nothing is marked as test; the
+    figures and a page are written to RUN/evaluation."""
+    from models.recognition.four_stage.evaluate import evaluate as judge  # which needs what is above
+
+    has_test = any(clip.split == "test" for clip in read_clips(Path(run.config()["data"])))
+    return judge(run, "test" if has_test else "validation")
 
 
 def _of(tell: Tell | None, words: str) -> Callable[[int, int], None] | None:

@@ -5,7 +5,7 @@ neighbours, and at most half a second. A clip that is longer than the model was 
 overlap. The BiLSTM needs what comes after a sign, so a stream reads its window again every few frames, and says a sign
 when two readings agree on it and it is old enough not to change.
 
-Shapes: T frames, K keyframes, V labels with the blank first, G glosses.
+Shapes: T frames, K keyframes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from models.errors import VideoError
 from models.files import safe_name
 from models.progress import Cancelled
 from models.recognition.decoding import Token, forced_align, path_tokens
-from models.recognition.four_stage.clips import Frames, centre, fitted, kept_size
+from models.recognition.four_stage.clips import Clip, Frames, centre, fitted, kept_size
 from models.recognition.four_stage.keyframes import motion_energy
 from models.recognition.four_stage.model import FourStage
+from models.recognition.four_stage.stage_metrics import Judged, judged
 from models.recognition.four_stage.task import Heard, heard
 from models.recognition.results import Candidate, Recognition, RecognizedSegment
 from models.video import ReadOptions, VideoReader
@@ -40,19 +41,13 @@ _HOP_S, _OLD_S, _SEEN_S = 0.4, 0.8, 10.0  # of a stream: between readings; until
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was recognized in a clip, and what each stage looked at."""
+    """What was recognized in a clip, and what the stages made of its beginning."""
 
     recognition: Recognition
-    fps: float
-    """Frames a second that the model saw."""
-    keyframes: NDArray[np.int64]
-    """Numbers of the frames that were kept."""
-    energy: NDArray[np.float32]
-    """(T,) how much the picture changes up to each frame, 0..1."""
-    likeness: NDArray[np.float32]
-    """(T, G) cosine of each frame to each gloss vector; (T, 0) for a model without alignment."""
-    glosses: tuple[str, ...]
-    """Of the model."""
+    beginning: Judged
+    """The first window, aligned with what was recognized in it; for the figures."""
+    frames: Frames
+    """(T, H, W, 3) of the first window, as the model saw them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,34 +77,30 @@ class FourStageRecognizer:
 
         progress: gets the frames that were read, and of how many where the file says.
         """
-        fps, named, kept = self.model.config.fps, list[_Named](), list[NDArray[np.int64]]()
-        energies, likeness, total = list[NDArray[np.float32]](), list[NDArray[np.float32]](), 0
+        fps, total = self.model.config.fps, 0
+        named: list[_Named] = []
+        beginning: tuple[Judged, Frames] | None = None
         for first, frames, last in _windows(self._frames(path, progress, should_stop)):
             found, energy = self._hear(frames)
             low = first + (OVERLAP // 2 if first else 0)
-            high = first + len(frames) - (0 if last else OVERLAP // 2)
-            inside = slice(low - first, high - first)
-            named += [one for one in self._named(found, first) if low <= (one.first + one.last) // 2 < high]
-            numbers = found.keyframes + first
-            kept.append(numbers[(numbers >= low) & (numbers < high)])
-            energies.append(energy[inside])
-            likeness.append(found.likeness[inside])
-            total = high
-        if not total:
+            total = first + len(frames) - (0 if last else OVERLAP // 2)
+            named += [one for one in self._named(found, first) if low <= (one.first + one.last) // 2 < total]
+            beginning = beginning or (self._judged(path, found, energy), frames)
+        if beginning is None:
             raise VideoError(f"{safe_name(path)}: no frame could be read; export it again as MP4 (H.264).")
         duration_ms = 1000 * total / fps
         segments = _segments(named, fps, duration_ms)
         remarks = () if segments else ("No sign that this model knows was found.",)
-        return Seen(
-            recognition=Recognition(
-                segments=segments, duration_ms=duration_ms, recognizer=self.description, remarks=remarks
-            ),
-            fps=fps,
-            keyframes=np.concatenate(kept),
-            energy=np.concatenate(energies),
-            likeness=np.concatenate(likeness),
-            glosses=self.glosses,
+        recognition = Recognition(
+            segments=segments, duration_ms=duration_ms, recognizer=self.description, remarks=remarks
         )
+        return Seen(recognition=recognition, beginning=beginning[0], frames=beginning[1])
+
+    def _judged(self, path: Path, found: Heard, energy: NDArray[np.float32]) -> Judged:
+        glosses = tuple(self.glosses[label - 1] for label in found.labels)
+        clip = Clip(path=path, glosses=glosses, signer="", split="test")
+        times_s = np.arange(len(energy)) / self.model.config.fps
+        return judged(clip, found, found.labels, energy, times_s)
 
     def see_frames(self, clips: Sequence[Frames]) -> list[tuple[str, ...]]:
         """The glosses of several clips at once, each (T, H, W, 3) RGB at the model's rate."""

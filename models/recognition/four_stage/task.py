@@ -17,7 +17,7 @@ from models.errors import SignError
 from models.files import replacing
 from models.recognition.decoding import forced_align, prefix_beam
 from models.recognition.four_stage.batches import NO_LABEL, Batch, Batches, DataOptions, flat_labels
-from models.recognition.four_stage.clips import Clip
+from models.recognition.four_stage.clips import Clip, described
 from models.recognition.four_stage.config import FourStageConfig
 from models.recognition.four_stage.losses import LossOptions, losses
 from models.recognition.four_stage.model import FourStage, Outputs
@@ -84,6 +84,7 @@ class FourStageTask:
         size, data = config.model.size, config.data
         self.train = Batches(clips["train"], frames["train"], glosses, size, data, config.loop.seed)
         self.held = Batches(clips["validation"], frames["validation"], glosses, size, data)
+        self.trained_on = described(clips["train"])
         self.batch_size, self.batches_per_epoch = data.batch_size, self.train.per_epoch
         self.epoch = 0
         self._starts = np.concatenate([[0], np.cumsum(self.train.counts)])
@@ -103,7 +104,7 @@ class FourStageTask:
             parts["alignment"] = Part(parameters=[*_trained(model.align), *_trained(model.align_gloss), *learned])
         if self.config.model.select:
             parts["keyframes"] = Part(parameters=_trained(model.selector))
-        parts["sequence"] = Part(parameters=[*_trained(model.lstm), *_trained(model.classify), *_trained(model.ctc)])
+        parts["sequence"] = Part(parameters=[*_trained(model.lstm), *_trained(model.classify), *_trained(model.blank)])
         return parts
 
     def batch(self, number: int) -> Batch:
@@ -171,7 +172,7 @@ class FourStageTask:
     def save(self, model: nn.Module, folder: Path) -> None:
         """See `Task`."""
         assert isinstance(model, FourStage)
-        save_four_stage(model, folder)
+        save_four_stage(model, folder, self.trained_on)
 
 
 def listen_to(model: FourStage, batches: Batches, size: int) -> list[Heard]:
@@ -227,9 +228,15 @@ def _trained(module: nn.Module) -> list[nn.Parameter]:
     return [one for one in module.parameters() if one.requires_grad]
 
 
-def save_four_stage(model: FourStage, folder: Path) -> None:
-    """Write weights and settings as a folder of their own."""
-    about = {"format": FORMAT, "kind": "four-stage", "glosses": model.glosses, "config": asdict(model.config)}
+def save_four_stage(model: FourStage, folder: Path, trained_on: str = "") -> None:
+    """Write weights and settings as a folder of their own. trained_on: what it learned from, in words."""
+    about = {
+        "format": FORMAT,
+        "kind": "four-stage",
+        "glosses": model.glosses,
+        "trained_on": trained_on,
+        "config": asdict(model.config),
+    }
     with replacing(folder / "model.safetensors") as temporary:
         save_file(
             {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}, temporary

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gradio as gr
 
-from studio import comparing, recognizing, signs
+from studio import comparing, recognizing, seeing, signs
 from studio.inputs import check_batch, sample_clips
+from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.recognizing import BatchRecognized, Recognized, Step
 from studio.ui import segments_view, sessions, teach, views
@@ -27,14 +30,29 @@ PLAY_BOTH = """() => {
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build(limits: Limits, make: recognizing.Ready = recognizing.ready) -> gr.Video:
-    """Draw the Recognize tab inside the current gr.Tab; returns the clip, so that other tabs can send one here.
+class RecognizeTab(NamedTuple):
+    """What other tabs may fill in here."""
 
-    make: what makes the recognizer of the signs in some lexicons.
+    clip: gr.Video
+    engine: gr.Dropdown
+
+
+def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jobs | None = None) -> RecognizeTab:
+    """Draw the Recognize tab inside the current gr.Tab; returns what other tabs can send to it.
+
+    make: what makes the recognizer of the signs in some lexicons. among: training runs, whose models can be chosen.
     """
+    jobs = among or Jobs()
     with gr.Row():
         with gr.Column(scale=5, min_width=340):
             clip, pose = _source()
+            engine = gr.Dropdown(
+                choices(jobs),
+                value=seeing.LANDMARKS,
+                label="Recognizer",
+                info="Landmarks are read by MediaPipe; a model of pictures looks at the video itself.",
+                elem_id="recognize-engine",
+            )
             with gr.Row():
                 go = gr.Button("Recognize", variant="primary", elem_id="recognize-go")
                 stop = gr.Button("Stop", variant="stop", elem_id="recognize-stop")
@@ -46,6 +64,7 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready) -> gr.Vid
             about = gr.HTML(elem_id="recognize-about")
     timeline = segments_view.timeline_component(elem_id="recognize-timeline")
     table = segments_view.buttons_component(elem_id="recognize-table")
+    stages = gr.HTML(elem_id="recognize-stages")
     made = gr.State(None)
     compared = _comparison(table, made, limits)
     files = gr.File(
@@ -55,23 +74,33 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready) -> gr.Vid
     _batch(limits, make)
 
     @user_errors
-    def on_go(request: gr.Request, path: str | None, pose_path: str | None) -> Iterator[tuple[Any, ...]]:
+    def on_go(
+        request: gr.Request, path: str | None, pose_path: str | None, engine: str = seeing.LANDMARKS
+    ) -> Iterator[tuple[Any, ...]]:
         source = required(path or pose_path, "There is no clip yet; upload or record one first.")
         page = sessions.session(request)
         folder, among = page.new_folder(), signs.lexicons(page.lexicon)
+        picked = seeing.find_engine(engine, jobs)
+
+        def work(tell: Callable[[Step], None]) -> Recognized:
+            if picked.of_pictures and picked.folder is not None:
+                return seeing.see_clip(source, folder, picked.folder, limits, tell, page.stop.is_set)
+            ready = make if picked.folder is None else functools.partial(recognizing.ready, folder=picked.folder)
+            return recognizing.recognize_clip(source, folder, among, limits, tell, page.stop.is_set, make=ready)
+
         hidden = gr.update(visible=False)
         yield from live(
-            lambda tell: recognizing.recognize_clip(source, folder, among, limits, tell, page.stop.is_set, make=make),
+            work,
             page.stop,
-            first=(views.message("Starting …"), None, "", "", "", hidden, hidden, None),
+            first=(views.message("Starting …"), None, "", "", "", hidden, hidden, None, ""),
             shown=_shown,
-            stopped=(views.message(views.STOPPED), *[gr.skip()] * 7),
+            stopped=(views.message(views.STOPPED), *[gr.skip()] * 8),
         )
 
     go.click(
         on_go,
-        [clip, pose],
-        [status, video, about, timeline, table, compared, files, made],
+        [clip, pose, engine],
+        [status, video, about, timeline, table, compared, files, made, stages],
         api_name="recognize",
         show_progress="minimal",  # the place in the queue
         show_progress_on=status,
@@ -79,12 +108,27 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready) -> gr.Vid
         concurrency_limit=limits.concurrent_runs,
     )
     stop.click(sessions.stop, None, None, queue=False, **QUIET)
-    return clip
+    return RecognizeTab(clip=clip, engine=engine)
+
+
+def choices(jobs: Jobs) -> list[tuple[str, str]]:
+    """The recognizers that there are now."""
+    return [(one.title, one.name) for one in seeing.engines(jobs)]
+
+
+def refreshed() -> gr.Dropdown:
+    """The list of recognizers with those that were trained since."""
+    return gr.Dropdown(choices=choices(Jobs()))
+
+
+def chosen(model: Path) -> gr.Dropdown:
+    """The list with the model of a training run chosen, by the folder that it is in."""
+    return gr.Dropdown(choices=choices(Jobs()), value=seeing.engine_of(model))
 
 
 def _shown(report: Step | Recognized) -> tuple[Any, ...]:
     if isinstance(report, Step):
-        return (segments_view.step(report), *[gr.skip()] * 7)
+        return (segments_view.step(report), *[gr.skip()] * 8)
     found = report.recognition
     return (
         segments_view.summary(found),
@@ -95,6 +139,7 @@ def _shown(report: Step | Recognized) -> tuple[Any, ...]:
         gr.skip(),
         gr.update(value=[str(path) for path in report.downloads], visible=True),
         report,
+        segments_view.stages(report.stages),
     )
 
 

@@ -1,0 +1,82 @@
+"""`signstudio train ablate`: what each stage of the four-stage recognizer is worth."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.errors import SignError
+
+if TYPE_CHECKING:
+    from studio.cli.bar import Bar
+
+_SAY_EVERY_S = 5.0
+
+
+def ablate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the runs and the table.")],
+    preset: Annotated[str | None, typer.Option("--preset", "-p", help="Settings to begin with.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Folder of data; demo data is made unless set.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Of each training, unless as the preset has it.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as in --set loop.seed=1; repeatable.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this variant; repeatable.")] = None,
+) -> None:
+    """Train the four-stage recognizer without each of its stages, and compare. Given again, it goes on where it was."""
+    from models.progress import Cancelled
+    from models.recognition.four_stage import ablation
+    from studio.cli.bar import Bar
+    from studio.trainables import find
+    from studio.training import Order
+
+    chosen = preset or next(iter(find("four-stage").presets))
+    order = Order(
+        model="four-stage", preset=chosen, data="" if data is None else str(data), changes=_changes(settings or [])
+    )
+    config, folder = order.config(), order.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = shlex.join(["signstudio", *sys.argv[1:]])
+    try:
+        with Bar("Starting") as bar:
+            table = ablation.ablate(config, folder, out, steps, _Shown(bar), names=only or [], command=command)
+    except (Cancelled, KeyboardInterrupt):
+        typer.echo("Stopped; the same command goes on from the last checkpoint.", err=True)
+        raise typer.Exit(130) from None
+    for line in ablation.markdown(table):
+        typer.echo(line)
+    typer.echo(out / f"{ablation.TABLE}.json", err=True)
+
+
+def _changes(settings: list[str]) -> dict[str, str]:
+    changes = {}
+    for one in settings:
+        path, equals, value = one.partition("=")
+        if not equals:
+            raise SignError(f"--set {one}: write it as SETTING=VALUE, such as loop.steps=200.")
+        changes[path.strip()] = value
+    return changes
+
+
+class _Shown:
+    """How far it is: a bar on a terminal, a line now and then in a log."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._said = bar, ("", 0.0)
+
+    def __call__(self, words: str, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._bar.say(words)
+            self._bar.count(done, total)
+            return
+        now = time.monotonic()
+        if words != self._said[0] or now - self._said[1] > _SAY_EVERY_S:
+            self._said = words, now
+            typer.echo(f"{words}: {done} of {total}", err=True)

@@ -1,0 +1,104 @@
+"""What the Recognize tab does with a model of pictures: a clip in; what was signed, and what the stages saw, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.errors import SignError
+from models.files import replacing, slug
+from models.progress import Cancelled, Meter
+from studio.inputs import check_clip
+from studio.jobs import Jobs
+from studio.limits import Limits
+from studio.recognizing import Recognized, ShouldStop, Step, is_pose, teller, write_recognition
+
+LANDMARKS, SHIPPED = "landmarks", "four-stage"
+"""What recognizers are called that come with the studio."""
+_ROOT = Path(__file__).parents[1] / "assets" / "four_stage"
+_RUN = "run:"
+_KINDS = {"four-stage": "Pictures", "landmark": "Landmarks"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """A recognizer that can be chosen."""
+
+    name: str
+    title: str
+    folder: Path | None = None
+    """Of its model; None for the landmark model that comes with the studio."""
+    of_pictures: bool = False
+    """Whether it looks at the video itself rather than at landmarks."""
+
+
+def engines(among: Jobs) -> list[Engine]:
+    """Those that come with the studio, and those that were trained here and have a model, newest first."""
+    found = [Engine(name=LANDMARKS, title="Landmarks: everyday signs, and those that you taught")]
+    if (_ROOT / "model.json").is_file():
+        title = "Pictures: the four-stage model, a demo of a few signs"
+        found.append(Engine(name=SHIPPED, title=title, folder=_ROOT, of_pictures=True))
+    for job in among.list():
+        folder = among.run(job.id).model
+        if job.model in _KINDS and (folder / "model.json").is_file():
+            title = f"{_KINDS[job.model]}: your run {job.name or job.id}"
+            of_pictures = job.model == "four-stage"
+            found.append(Engine(name=f"{_RUN}{job.id}", title=title, folder=folder, of_pictures=of_pictures))
+    return found
+
+
+def find_engine(name: str, among: Jobs) -> Engine:
+    """The recognizer of this name. Raises SignError for one that is not there any more."""
+    for engine in engines(among):
+        if engine.name == name:
+            return engine
+    raise SignError("This recognizer is not here any more; choose another one.")
+
+
+def engine_of(model: Path) -> str:
+    """The name of the recognizer whose model a run keeps in this folder."""
+    return f"{_RUN}{model.parent.name}"
+
+
+def see_clip(
+    source: str | Path,
+    folder: Path,
+    model: Path,
+    limits: Limits,
+    tell: Callable[[Step], None],
+    should_stop: ShouldStop,
+) -> Recognized:
+    """Recognize what is signed in a clip by its pictures, and write JSON, captions, .eaf, table and figures of the
+    stages into `folder`.
+
+    Raises SignError for a .pose file and a model that is none, VideoError for a clip that cannot be read or is more
+    than the limits, Cancelled.
+    """
+    # Late: seconds.
+    from models.recognition.four_stage import figures
+    from models.recognition.four_stage.files import load_four_stage, trained_on
+    from models.recognition.four_stage.recognizer import FourStageRecognizer
+
+    source = Path(source)
+    if is_pose(source):
+        raise SignError("The four-stage model looks at pictures, and a .pose file has none; give it the video.")
+    check_clip(source, limits)
+    tell(Step(words="Loading the recognizer …"))
+    recognizer = FourStageRecognizer(load_four_stage(model), trained_on(model))
+    meter = Meter(None, teller(tell, "Reading the pictures"))
+    seen = recognizer.see(source, lambda _done, _total: meter.count(), should_stop)
+    meter.finish()
+    tell(Step(words="Drawing what it looked at …"))
+    pictures = [
+        figures.keyframes(seen.beginning, seen.frames, "keyframes"),
+        figures.attention(seen.beginning, recognizer.glosses, "attention"),
+    ]
+    for one in pictures:
+        with replacing(folder / f"{one.name}.{one.kind}") as temporary:
+            temporary.write_bytes(one.data)
+    if should_stop():
+        raise Cancelled
+    made = write_recognition(seen.recognition, folder / slug(source), source)
+    files = [folder / f"{one.name}.{one.kind}" for one in pictures]
+    return replace(made, stages=tuple(pictures), downloads=(*made.downloads, *files))

@@ -1,0 +1,111 @@
+"""What can be trained here. A recipe is a module, which is loaded when it is needed: it brings torch with it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from models.errors import SignError
+
+if TYPE_CHECKING:
+    from models.training.options import LoopOptions
+    from models.training.run import Run
+    from models.training.task import Task
+
+Tell = Callable[[str, int, int], None]
+"""Gets what is being done, how much of it is done, and of how much; 0 of 0 where that cannot be counted."""
+
+
+class Recipe(Protocol):
+    """What such a module has."""
+
+    PRESETS: Mapping[str, Any]
+    """Configs by name; the first one is what a beginner wants."""
+
+    def prepare(self, config: Any, data: Path, tell: Tell) -> None:
+        """Make the data that can be made and is not there. Raises SignError for data that cannot be used."""
+
+    def build(self, config: Any, data: Path) -> tuple[Task, LoopOptions]:
+        """The model with what it learns from, and how long and fast."""
+
+    # Where a model can be judged, also: evaluate(run: Run) -> dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainable:
+    """A kind of model that can be trained."""
+
+    name: str
+    title: str
+    about: str
+    """A sentence: what it is and what for."""
+    needs: str
+    """What a folder of one's own data has to hold."""
+    recipe: Callable[[], Recipe]
+    """Loads the recipe."""
+
+    @property
+    def presets(self) -> Mapping[str, Any]:
+        """Configs by name."""
+        return self._loaded.PRESETS
+
+    def preset(self, name: str) -> Any:
+        """One of them. Raises SignError when there is none of that name."""
+        if name not in self.presets:
+            raise SignError(f"{self.title} has no preset {name!r}; there are {', '.join(self.presets)}.")
+        return self.presets[name]
+
+    def prepare(self, config: Any, data: Path, tell: Tell) -> None:
+        """See Recipe."""
+        self._loaded.prepare(config, data, tell)
+
+    def build(self, config: Any, data: Path) -> tuple[Task, LoopOptions]:
+        """See Recipe."""
+        return self._loaded.build(config, data)
+
+    @property
+    def evaluate(self) -> Callable[[Run], dict[str, Any]] | None:
+        """Judges a run's model and writes RUN/evaluation; None when that cannot be done."""
+        return getattr(self._loaded, "evaluate", None)
+
+    @property
+    def _loaded(self) -> Recipe:
+        try:
+            return self.recipe()
+        except ImportError as error:
+            raise SignError(f"{self.title} cannot be trained with this installation: {error}.") from error
+
+
+def _module(name: str) -> Callable[[], Any]:
+    return lambda: importlib.import_module(name)
+
+
+TRAINABLES: dict[str, Trainable] = {
+    one.name: one
+    for one in (
+        Trainable(
+            name="four-stage",
+            title="Four-stage recognizer (sentences, from video)",
+            about="Reads whole sentences from video: frames, keyframes, sequence, glosses.",
+            needs="a folder of clips with their glosses, as the demo data has them",
+            recipe=_module("models.recognition.four_stage.recipe"),
+        ),
+        Trainable(
+            name="landmark",
+            title="Landmark recognizer (signs, from poses)",
+            about="The small recognizer that comes with the studio: signs from landmarks, in real time.",
+            needs="a folder that `signstudio recognize train --data` made, or an empty one",
+            recipe=_module("models.recognition.landmark_task"),
+        ),
+    )
+}
+
+
+def find(name: str) -> Trainable:
+    """What is called so. Raises SignError when nothing is."""
+    if name not in TRAINABLES:
+        raise SignError(f"There is no model {str(name)[:60]!r} to train; there are {', '.join(TRAINABLES)}.")
+    return TRAINABLES[name]
