@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.recognition.four_stage.batches import Augmentation, DataOptions
 from models.recognition.four_stage.clips import CLIPS, Clip, write_clips
 from models.recognition.four_stage.config import FourStageConfig
-from models.recognition.four_stage.task import FourStageTraining
-from models.training import LoopOptions
+from models.recognition.four_stage.model import FourStage
+from models.recognition.four_stage.task import FourStageTraining, save_four_stage
+from models.training import LoopOptions, Run
 from models.video_write import write_video
 
 TINY = FourStageConfig(
@@ -33,6 +35,17 @@ TINY = FourStageConfig(
 )
 STILL = Augmentation(speed=0, shift=0, zoom=0, turn_deg=0, light=0, mirror=False)
 PLACES = {"BALL": (6, 6), "DOOR": (6, 22), "FISH": (22, 6), "TREE": (22, 22)}
+
+
+def untrained_run(root: Path, name: str = "first") -> Path:
+    """A run whose model has learned nothing, and answers whatever it answers; returns the model's folder."""
+    torch.manual_seed(3)
+    run = Run(root / name)
+    run.write_config({"model": "four-stage", "preset": "demo", "name": name, "config": {}, "data": "demo"})
+    net = FourStage(TINY, tuple(sorted(PLACES)))
+    net.blank.bias.data[0] = -3.0  # it answers something
+    save_four_stage(net, run.model, "trained on nothing at all")
+    return run.model
 
 
 def training(steps: int = 10, **loop: object) -> FourStageTraining:

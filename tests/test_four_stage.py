@@ -23,6 +23,7 @@ from models.recognition.four_stage.batches import (
 )
 from models.recognition.four_stage.clips import Clip, centre, fitted, read_clips, vocabulary
 from models.recognition.four_stage.config import FourStageConfig
+from models.recognition.four_stage.files import load_four_stage
 from models.recognition.four_stage.glosses import written
 from models.recognition.four_stage.keyframes import (
     ConvGRU,
@@ -35,6 +36,7 @@ from models.recognition.four_stage.losses import LossOptions, align_loss, gloss_
 from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.recipe import PRESETS, build, prepare
 from models.recognition.four_stage.recognizer import FourStageRecognizer
+from models.recognition.four_stage.task import save_four_stage
 from models.training import Run, fit
 
 GLOSSES = tuple(sorted(PLACES))
@@ -310,13 +312,21 @@ def test_published_weights_are_loaded_from_a_folder(tmp_path: Path) -> None:
             vocab_size=len(words), hidden_size=12, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
         )
     ).save_pretrained(tmp_path / "bert-base-uncased")
-    config = FourStageConfig(**{**vars(TINY), "start": "pretrained"})
-    model = FourStage(config, GLOSSES, weights=tmp_path)
+    with pytest.raises(WeightsError, match=r"model\.block is basic, there it is bottleneck"):
+        FourStage(FourStageConfig(**{**vars(TINY), "start": "pretrained"}), GLOSSES, weights=tmp_path)
+    config = FourStageConfig(**{**vars(TINY), "start": "pretrained", "block": "bottleneck"})
+    model = FourStage(config, GLOSSES, weights=tmp_path).eval()
     for name, value in resnet.resnet.state_dict().items():
         assert torch.equal(model.backbone.resnet.state_dict()[name], value)
     assert model.gloss_vectors.shape == (len(GLOSSES), 12)
     assert not isinstance(model.gloss_vectors, nn.Parameter)
     assert len({tuple(vector.tolist()) for vector in model.gloss_vectors}) == len(GLOSSES)
+    save_four_stage(model, tmp_path / "saved", "published weights")
+    frames, lengths = video(6)
+    with torch.inference_mode():
+        again = load_four_stage(tmp_path / "saved")(frames, lengths)
+        torch.testing.assert_close(again.ctc_logits, model(frames, lengths).ctc_logits)
+        torch.testing.assert_close(again.aligned, model(frames, lengths).aligned)
 
 
 def test_the_presets_are_as_they_are_described() -> None:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from four_stage_toy import PLACES, TINY, sentence
+from four_stage_toy import sentence, untrained_run
 
 from models.errors import SignError, VideoError, WeightsError
 from models.progress import Cancelled
-from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.recognizer import OVERLAP, WINDOW, FourStageRecognizer
-from models.recognition.four_stage.task import save_four_stage
 from models.training import Run
 from models.video_write import write_video
 from studio import seeing
@@ -26,13 +24,7 @@ from studio.recognizing import Step
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run's model that has learned nothing, whose answers are whatever they are."""
-    torch.manual_seed(3)
-    folder = tmp_path_factory.mktemp("runs") / "first" / "model"
-    net = FourStage(TINY, tuple(sorted(PLACES)))
-    net.blank.bias.data[0] = -3.0  # it answers something
-    save_four_stage(net, folder, "trained on nothing at all")
-    return folder
+    return untrained_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
@@ -97,14 +89,10 @@ def test_weights_of_another_model_are_refused(clip: Path, model: Path, tmp_path:
         see(clip, tmp_path, other)
 
 
-def test_a_run_with_a_model_can_be_chosen_and_one_without_cannot(model: Path, tmp_path: Path) -> None:
+def test_a_run_with_a_model_can_be_chosen_and_one_without_cannot(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path)
-    for name in ("with", "without"):
-        Run(tmp_path / name).write_config({"model": "four-stage", "name": name, "config": {}, "data": "demo"})
-    target = Run(tmp_path / "with").model
-    target.mkdir()
-    for path in model.iterdir():
-        (target / path.name).write_bytes(path.read_bytes())
+    target = untrained_run(tmp_path, "with")
+    Run(tmp_path / "without").write_config({"model": "four-stage", "name": "without", "config": {}, "data": "demo"})
     titles = {one.name: one for one in seeing.engines(jobs)}
     assert seeing.engine_of(target) in titles
     assert titles[seeing.engine_of(target)].of_pictures

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from four_stage_toy import untrained_run
 from serving import serve_studio
 from test_recognizing import Scripted
 from test_tab_pose import LONG_MS, toast
@@ -24,6 +25,7 @@ from models.pose.files import read_pose
 from models.video import VideoReader
 from models.video_write import write_video
 from studio import signs
+from studio.jobs import Jobs
 from studio.limits import Limits
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from studio.ui.tabs import pose, recognize
     from studio.ui.theme import CSS, theme
 
-    limits = Limits(max_clip_minutes=1)
+    limits, runs = Limits(max_clip_minutes=1), tmp_path_factory.mktemp("runs")
+    untrained_run(runs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         with gr.Blocks(analytics_enabled=False) as blocks:
@@ -49,7 +52,7 @@ def studio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 with gr.Tab("Pose"):
                     pose.build(limits)
                 with gr.Tab("Recognize"):
-                    recognize.build(limits, Scripted)
+                    recognize.build(limits, Scripted, Jobs(runs))
             blocks.unload(sessions.end)
         _, url, _ = blocks.queue(default_concurrency_limit=1).launch(
             theme=theme(), css_paths=[CSS], prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False
@@ -108,6 +111,22 @@ def test_a_clip_shows_what_was_signed_when_and_who_says_so(tab: Page, house: Sen
     assert download(tab, "#recognize-files", ".eaf", tmp_path).read_text().count("<ANNOTATION>") == 8
     assert "(unknown sign)" in download(tab, "#recognize-files", ".vtt", tmp_path).read_text()
     assert len(read_pose(download(tab, "#recognize-files", ".pose", tmp_path)).body.data) > 20
+
+
+def test_a_model_of_pictures_answers_and_shows_what_it_looked_at(tab: Page, house: SentenceProducts) -> None:
+    upload(tab, house.video)
+    tab.locator("#recognize-engine input").click()
+    tab.get_by_role("option", name="Pictures: your run first").click()
+    recognize(tab)
+    assert "four-stage model of 4 glosses, trained on nothing at all" in tab.locator("#recognize-about").inner_text()
+    figures = tab.locator("#recognize-stages figure")
+    assert figures.count() == 2
+    assert "frames are kept" in str(figures.first.locator("img").get_attribute("alt"))
+    tab.locator("#recognize-engine input").click()
+    tab.get_by_role("option", name="Landmarks").click()
+    recognize(tab)
+    tab.locator("#recognize-stages figure").first.wait_for(state="detached")
+    tab.get_by_text("learned <nothing> from drawn signers").wait_for(timeout=LONG_MS)
 
 
 def test_a_segment_plays_in_the_video_by_mouse_and_by_keyboard(tab: Page, house: SentenceProducts) -> None:

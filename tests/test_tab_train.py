@@ -276,14 +276,23 @@ def test_a_folder_that_is_not_there_gives_a_sentence(tab: Page, tmp_path: Path) 
     assert "no such folder" in toast(tab, "no such folder")
 
 
+KEPT = """(before) => {
+  const now = localStorage.getItem('sign-studio-train');
+  if (now !== window.lastKept) { window.lastKept = now; window.keptAt = Date.now(); }
+  return now !== before && Date.now() - window.keptAt > 2000;
+}"""
+"""The page has kept what was typed, and keeps nothing else any more."""
+
+
 def test_what_was_typed_is_there_after_a_reload_and_can_be_taken_back(tab: Page) -> None:
     tab.locator("#train-preset").get_by_label("Slow").check()
     steps = tab.locator("[data-path='loop.steps'][data-first='400']")
     settings(tab)
     steps.wait_for(state="attached")
+    before = tab.evaluate("localStorage.getItem('sign-studio-train')")
     settings(tab, loop__steps="123", model__shape="bend")
     tab.get_by_text("2 changed: loop.steps, model.shape").wait_for()
-    tab.wait_for_timeout(1000)  # until the page has kept it
+    tab.wait_for_function(KEPT, arg=before)
     tab.reload()
     open_tab(tab)
     settings(tab)

@@ -19,6 +19,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import ResNetConfig, ResNetModel
 
+from models.errors import WeightsError
 from models.recognition.four_stage.config import FourStageConfig
 
 GRID = 4
@@ -38,6 +39,7 @@ class Backbone(nn.Module):
         self.chunk, self.checkpointing = config.chunk, config.checkpointing
         if weights is not None:
             self.resnet = ResNetModel.from_pretrained(weights, use_safetensors=True)
+            _check_shape(self.resnet.config, config)
         else:
             self.resnet = ResNetModel(
                 ResNetConfig(
@@ -69,6 +71,21 @@ class Backbone(nn.Module):
         frames = ((frames - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         found: Tensor = self.resnet(frames).last_hidden_state
         return found if found.shape[-2:] == (GRID, GRID) else functional.adaptive_avg_pool2d(found, GRID)
+
+
+def _check_shape(found: ResNetConfig, config: FourStageConfig) -> None:
+    """Raises WeightsError unless the published model has the shape of the settings, by which it is loaded again."""
+    shapes = {
+        "block": (found.layer_type, config.block),
+        "stem": (found.embedding_size, config.stem),
+        "widths": (list(found.hidden_sizes or ()), list(config.widths)),
+        "depths": (list(found.depths or ()), list(config.depths)),
+    }
+    wrong = [
+        f"model.{name} is {wanted}, there it is {there}" for name, (there, wanted) in shapes.items() if there != wanted
+    ]
+    if wrong:
+        raise WeightsError(f"The ResNet in the weights folder has another shape: {'; '.join(wrong)}.")
 
 
 @contextlib.contextmanager
