@@ -165,11 +165,11 @@ class FourStageRecognizer:
         ]
 
     def _candidates(self, found: Heard, token: Token) -> tuple[Candidate, ...]:
-        """The glosses that the rows of a token may be, by their share of what is no blank."""
+        """The token's gloss, then the others that its rows may be, with their shares of what is no blank. The search
+        sums over paths, so the first one's share need not be the greatest."""
         chances = np.exp(found.log_probs[token.start_row : token.end_row, 1:].astype(np.float64)).sum(axis=0)
         chances = chances / max(float(chances.sum()), 1e-9)
-        chances[token.label - 1] = max(chances[token.label - 1], float(chances.max()))  # the beam's answer stays first
-        best = sorted(range(len(chances)), key=lambda one: (-chances[one], one != token.label - 1))[:_MOST]
+        best = sorted(range(len(chances)), key=lambda one: (one != token.label - 1, -chances[one]))[:_MOST]
         return tuple(
             Candidate(gloss=self.glosses[one], confidence=float(chances[one]), distance=1 - float(chances[one]))
             for one in best
