@@ -90,7 +90,7 @@ TRAINABLES: dict[str, Trainable] = {
             name="four-stage",
             title="Four-stage recognizer (sentences, from video)",
             about="Reads whole sentences from video: frames, keyframes, sequence, glosses.",
-            needs="a folder of clips with their glosses, as the demo data has them",
+            needs="a folder of videos with a clips.csv: path, glosses, signer, split",
             recipe=_module("models.recognition.four_stage.recipe"),
         ),
         Trainable(
