@@ -13,7 +13,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -189,34 +189,38 @@ class _Loop:
 
     def _backward(self, batch: Any, *, first: bool) -> None:
         losses = self.task.losses(self.model, batch)
-        weights = self._weights(losses, learn=first)
-        total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+        if first:
+            self._learn_weights(losses)
+        weights = self._weights(losses)
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         self.accelerator.backward(total / self.options.accumulation)
         self.window.add(float(total.detach()), {name: float(loss.detach()) for name, loss in losses.items()})
 
-    def _weights(self, losses: Mapping[str, Tensor], *, learn: bool) -> dict[str, float]:
-        """Of each term; those that are learned are relative to those that are given."""
-        given = dict(self.task.weights())
+    def _weights(self, names: Iterable[str]) -> dict[str, float]:
+        """Of these terms; those that are learned are relative to those that are given."""
+        given = self.task.weights()
+        learned = self.gradnorm.weights() if self.gradnorm is not None else {}
+        return {name: given.get(name, 1.0) * learned.get(name, 1.0) for name in names}
+
+    def _learn_weights(self, losses: Mapping[str, Tensor]) -> None:
         # Not while the learning rate rises: CTC falls to a tenth in these steps by learning to say nothing, and
         # GradNorm would take that for progress.
         if self.options.weighing == "fixed" or self.step < self.options.warmup * self.options.steps:
-            return given
+            return
         if self.gradnorm is None:
-            apart = {*self.task.fixed_terms, *(name for name, weight in given.items() if not weight)}
+            apart = {*self.task.fixed_terms, *(name for name, weight in self.task.weights().items() if not weight)}
             self._new_gradnorm([name for name in losses if name not in apart])
         assert self.gradnorm is not None
-        if learn:
-            chosen = {name: losses[name] for name in self.gradnorm.names if name in losses}
-            norms = gradient_norms(chosen, self.shared)
-            mean = {
-                name: self.accelerator.reduce(torch.stack([chosen[name].detach().float(), norms[name]]), "mean")
-                for name in chosen
-            }
-            self.gradnorm.update(
-                {name: float(value[0]) for name, value in mean.items()},
-                {name: float(value[1]) for name, value in mean.items()},
-            )
-        return given | {name: given.get(name, 1.0) * value for name, value in self.gradnorm.weights().items()}
+        chosen = {name: losses[name] for name in self.gradnorm.names if name in losses}
+        norms = gradient_norms(chosen, self.shared)
+        mean = {
+            name: self.accelerator.reduce(torch.stack([chosen[name].detach().float(), norms[name]]), "mean")
+            for name in chosen
+        }
+        self.gradnorm.update(
+            {name: float(value[0]) for name, value in mean.items()},
+            {name: float(value[1]) for name, value in mean.items()},
+        )
 
     def _new_gradnorm(self, names: list[str]) -> None:
         self.gradnorm = GradNorm(names, self.options.gradnorm_alpha, self.options.gradnorm_rate)
@@ -233,7 +237,6 @@ class _Loop:
         now = self.seconds + time.monotonic() - self.begun
         loss, losses = self.window.means()
         batches = self.window.batches * int(self.accelerator.num_processes)
-        weights = self._shown_weights(losses)
         line = {
             "kind": "train",
             "step": self.step,
@@ -241,7 +244,7 @@ class _Loop:
             "seconds": round(now, 2),
             "loss": loss,
             "losses": losses,
-            "weights": weights,
+            "weights": self._weights(losses),
             "learning_rates": {name: lr * part.rate for name, part in self.parts.items()},
             "gradient_norms": {**self.window.norms, "all": norm},
             "samples_per_s": round(batches * self.task.batch_size / max(now - self.window.since, 1e-6), 2),
@@ -249,11 +252,6 @@ class _Loop:
         }
         self.window = Window(since=now)
         self._write(line)
-
-    def _shown_weights(self, losses: Mapping[str, float]) -> dict[str, float]:
-        given = dict(self.task.weights())
-        learned = self.gradnorm.weights() if self.gradnorm is not None else {}
-        return {name: given.get(name, 1.0) * learned.get(name, 1.0) for name in losses}
 
     def _validate(self) -> None:
         metrics: dict[str, float] = {}

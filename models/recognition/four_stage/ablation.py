@@ -11,14 +11,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from models.errors import SignError
 from models.files import replacing
 from models.recognition.four_stage.evaluate import EVALUATION, evaluate, write_json
 from models.recognition.four_stage.recipe import build, prepare
 from models.recognition.four_stage.task import FourStageTraining
-from models.training import Run, Status, Task, fit
+from models.training import Run, Status, fit
 from models.training.config import to_dict
 
 Tell = Callable[[str, int, int], None]
@@ -108,7 +108,7 @@ def _train(run: Run, config: FourStageTraining, data: Path, tell: Callable[[Stat
         return
     run.may_go_on()
     task, options = build(config, data)
-    fit(cast(Task, task), options, run, tell)
+    fit(task, options, run, tell)
 
 
 def _evaluated(run: Run, command: str) -> dict[str, Any]:

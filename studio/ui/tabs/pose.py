@@ -12,10 +12,11 @@ from models.pose.extract import PoseOptions
 from models.pose.products import BatchProducts, ProductOptions, Products, make_many_products, make_products
 from models.progress import Progress
 from studio import signs
-from studio.inputs import check_batch, check_clip, parse_crop, sample_clips
+from studio.inputs import check_batch, check_clip, parse_crop
 from studio.limits import Limits
 from studio.ui import sessions, views
 from studio.ui.errors import required, user_errors
+from studio.ui.source import signing_video
 from studio.ui.streaming import live
 
 PREVIEWS = [
@@ -32,20 +33,7 @@ def build(limits: Limits) -> gr.Video:
     """Draw the Pose tab inside the current gr.Tab; returns the clip, so that other tabs can send one here."""
     with gr.Row():
         with gr.Column(scale=5, min_width=340):
-            clip = gr.Video(
-                label="Signing video",
-                sources=["upload", "webcam"],
-                webcam_options=gr.WebcamOptions(mirror=False),
-                height=360,
-                elem_id="pose-clip",
-            )
-            if samples := sample_clips():
-                gr.Examples(
-                    [[str(path)] for path in samples],
-                    [clip],
-                    label="Drawn signers to try it with",
-                    example_labels=[path.stem.replace("-", " ").capitalize() for path in samples],
-                )
+            clip = signing_video("pose-clip")
             options = _options()
             with gr.Row():
                 go = gr.Button("Extract pose", variant="primary", elem_id="pose-go")

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio import comparing, recognizing, seeing, signs
-from studio.inputs import check_batch, sample_clips
+from studio.inputs import check_batch
 from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.recognizing import BatchRecognized, Recognized, Step
 from studio.ui import segments_view, sessions, teach, views
 from studio.ui.errors import required, user_errors
+from studio.ui.source import signing_video
 from studio.ui.streaming import live
 from studio.ui.tabs.pose import VIDEO_TYPES
 
@@ -145,20 +146,7 @@ def _shown(report: Step | Recognized) -> tuple[Any, ...]:
 
 def _source() -> tuple[gr.Video, gr.File]:
     """A clip, or a .pose file: giving one takes the other away, so that it is clear what is recognized."""
-    clip = gr.Video(
-        label="Signing video",
-        sources=["upload", "webcam"],
-        webcam_options=gr.WebcamOptions(mirror=False),
-        height=360,
-        elem_id="recognize-clip",
-    )
-    if samples := sample_clips():
-        gr.Examples(
-            [[str(path)] for path in samples],
-            [clip],
-            label="Drawn signers to try it with",
-            example_labels=[path.stem.replace("-", " ").capitalize() for path in samples],
-        )
+    clip = signing_video("recognize-clip")
     with gr.Accordion("Or a .pose file", open=False):
         pose = gr.File(label=".pose file", file_types=[".pose"], elem_id="recognize-pose")
     pose.upload(lambda: None, None, clip, **QUIET)
