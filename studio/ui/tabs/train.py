@@ -26,6 +26,10 @@ NOT_HERE = (
     "runs this server turns it on by setting SIGN_STUDIO_TRAIN=1; `signstudio train` on the command line works anyway."
 )
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+KEEP = "(kept, ...asked) => [asked[1] ? asked : kept]"
+"""Keeps in the browser what is asked for; before the tab has been opened, when there is no preset yet, what was kept.
+
+In the page, not on the server: answers that overtake each other would leave an older choice."""
 RESUMABLE = ("stopped", "failed", "crashed")
 
 
@@ -195,7 +199,7 @@ def _form(tab: gr.Tab, hosted: bool) -> tuple[list[Any], gr.Button, gr.Button, g
     preset.input(user_errors(_settings), [model, preset], form, **QUIET)
     again.click(user_errors(_settings), [model, preset], form, **QUIET)
     data.change(lambda kind: gr.update(visible=kind == "folder"), data, folder, **QUIET)
-    gr.on([one.change for one in asked], lambda *values: list(values), asked, kept, queue=False, **QUIET)
+    gr.on([one.change for one in asked], None, [kept, *asked], kept, js=KEEP, **QUIET)
     return asked, plan, go, planned
 
 
