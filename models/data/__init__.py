@@ -1,0 +1,1 @@
+"""What researchers have on disk, to poses, lexicons, splits and reports; every step resumable."""
