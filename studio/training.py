@@ -242,7 +242,7 @@ def _work(run: Run, say: _Teller) -> None:
         trainable.prepare(config, data, told)
     say(state="preparing", words="Building the model.")
     task, options = trainable.build(config, data)
-    fit(task, options, run, say.told)
+    fit(task, options, run, say.told, then="finished" if trainable.evaluate is None else "evaluating")
     if not is_first():
         return
     words = ""

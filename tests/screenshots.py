@@ -31,6 +31,8 @@ def main() -> None:
         take(page, "recognize")
         animate(page, SAMPLES / "kofi.jpg")
         take(page, "animate")
+        train(page)
+        take(page, "train")
 
 
 def pose(page: Page, clip: Path) -> None:
@@ -61,6 +63,29 @@ def animate(page: Page, picture: Path) -> None:
     page.click("#animate-go")
     page.wait_for_selector("#animate-fidelity .notes", timeout=LONG_MS)
     show(page, "#animate-video video")
+
+
+def train(page: Page) -> None:
+    """Two runs on one plot: the first has finished, the second one is at work."""
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-model input").click()
+    page.get_by_role("option", name="Landmark").click()
+    page.locator("#train-preset").get_by_label("Demo").check()
+    for name, rate in (("As it is", "0.004"), ("Slower", "0.001")):
+        page.locator("#train-name input, #train-name textarea").fill(name)
+        if not page.locator("#train-again").is_visible():
+            page.get_by_role("button", name="Settings").first.click()
+        page.evaluate("document.querySelectorAll('.settings details').forEach(one => { one.open = true; })")
+        page.locator("[data-path='loop.steps']").fill("300")
+        page.locator("[data-path='loop.learning_rate']").fill(rate)
+        page.click("#train-go")
+        page.locator("#train-runs tbody tr", has_text=name).wait_for(timeout=LONG_MS)
+    page.get_by_role("button", name="Settings").first.click()
+    for row in page.locator("#train-runs tbody tr").all():
+        row.get_by_role("checkbox").check()
+    page.locator("#train-runs tbody tr", has_text="As it is").get_by_text("Finished").wait_for(timeout=10 * LONG_MS)
+    page.locator("#train-runs tbody tr", has_text="Slower").get_by_text("Training").wait_for(timeout=LONG_MS)
+    page.wait_for_timeout(20_000)
 
 
 def show(page: Page, *videos: str) -> None:

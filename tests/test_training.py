@@ -52,6 +52,7 @@ def test_a_run_is_prepared_trained_judged_and_has_a_model() -> None:
     assert training.carry_out(run, seen.append).state == "finished"
     assert [one.state for one in seen][:2] == ["preparing", "preparing"]
     assert {"training", "evaluating"} <= {one.state for one in seen}
+    assert [one.state for one in seen].count("finished") == 1, "it has not finished before it was judged"
     assert run.status().step == run.status().steps == 12
     assert json.loads((run.model / "model.json").read_text()) == {"width": 4}
     assert (run.evaluation / "evaluation.json").is_file()

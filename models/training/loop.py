@@ -30,7 +30,7 @@ from models.training.checkpoints import (
     write_checkpoint,
 )
 from models.training.options import LoopOptions, changed, rate
-from models.training.run import Best, Run, Status
+from models.training.run import Best, Run, State, Status
 from models.training.task import Batches, Part, Task, to_device
 from models.training.weighing import GradNorm, gradient_norms
 from models.training.window import Window
@@ -51,24 +51,41 @@ class Fitted:
     """None when nothing was validated."""
 
 
-def fit(task: Task, options: LoopOptions, run: Run, tell: Callable[[Status], None] | None = None) -> Fitted:
+def fit(
+    task: Task,
+    options: LoopOptions,
+    run: Run,
+    tell: Callable[[Status], None] | None = None,
+    *,
+    then: Literal["finished", "evaluating"] = "finished",
+) -> Fitted:
     """Train the model of a task, and keep the best weights in the run's folder; with weights averaged over steps, the
     task's model has them in the end. Goes on where the run's last checkpoint was made.
+
+    then: what the run's state says when the training is done; a caller who goes on with it leaves nobody to believe
+    that it has finished.
 
     Raises Cancelled after a checkpoint when the run is asked to stop, WeightsError for a checkpoint of other settings,
     SignError when the loss stays no number.
     """
-    return _Loop(task, options, run, tell).go()
+    return _Loop(task, options, run, tell, then).go()
 
 
 class _Loop:
-    def __init__(self, task: Task, options: LoopOptions, run: Run, tell: Callable[[Status], None] | None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        options: LoopOptions,
+        run: Run,
+        tell: Callable[[Status], None] | None,
+        then: Literal["finished", "evaluating"],
+    ) -> None:
         # Late: half a second.
         from accelerate import Accelerator, DistributedDataParallelKwargs
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state()  # a program may train twice, with another precision
-        self.task, self.options, self.run, self.tell = task, options, run, tell
+        self.task, self.options, self.run, self.tell, self.then = task, options, run, tell, then
         self.accelerator = Accelerator(
             mixed_precision=options.precision,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
@@ -317,7 +334,7 @@ class _Loop:
             self._keep()
         if self.mean is not None:
             _average(self.accelerator.unwrap_model(self.model), self.mean, 0.0)
-        self._tell("finished", "", now=True)
+        self._tell(self.then, "", now=True)
         return Fitted(step=self.step, best=self.best)
 
     def _everybody(self, value: bool) -> bool:
@@ -327,7 +344,7 @@ class _Loop:
         told = torch.tensor(float(value), device=self.accelerator.device)
         return float(self.accelerator.reduce(told, "sum")) > 0
 
-    def _tell(self, state: Literal["training", "stopped", "finished"], words: str, *, now: bool = False) -> None:
+    def _tell(self, state: State, words: str, *, now: bool = False) -> None:
         at = time.monotonic()
         if not self.main or (not now and at - self.told < _TELL_EVERY_S and self.step != self.first + 1):
             return
