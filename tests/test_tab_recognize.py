@@ -7,14 +7,16 @@ what is shown is known beforehand; the last ones see the whole studio with the r
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import SAMPLES
 from four_stage_toy import untrained_run
-from serving import serve_studio
+from serving import ROOT, serve_studio
 from test_recognizing import Scripted
 from test_tab_pose import LONG_MS, toast
 
@@ -303,3 +305,18 @@ def test_what_synthesize_made_is_recognized(whole: Page) -> None:
     recognize(whole)
     assert "HOUSE" in whole.locator("#recognize-status").inner_text()
     assert "drawn" in whole.locator("#recognize-about").inner_text()
+
+
+def test_a_model_that_was_trained_is_used(whole: Page, tmp_path: Path) -> None:
+    """A run as the Train tab makes it; its model is the one that the studio ships."""
+    run = Jobs(tmp_path / "runs").create("four-stage", "demo", {}, tmp_path / "data", "Mine")
+    shutil.copytree(ROOT / "assets" / "four_stage", run.model)
+    run.say(state="finished", step=3, steps=3)
+    whole.get_by_role("tab", name="Train").click()
+    whole.locator("#train-runs tbody tr", has_text="Mine").get_by_role("checkbox").check()
+    whole.locator("#train-to-recognize:enabled").click()
+    whole.wait_for_function("document.querySelector('#recognize-engine input')?.value.includes('Mine')")
+    whole.set_input_files("#recognize-clip input[type=file]", min(SAMPLES.glob("*.mp4")))
+    whole.wait_for_selector("#recognize-clip video")
+    recognize(whole)
+    assert "four-stage model of 12 glosses" in whole.locator("#recognize-about").inner_text()
