@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 import zipfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from models.errors import SignError
 from models.progress import Cancelled
 from models.training.config import to_dict
 from models.training.run import Run, Status
-from studio import trainables, training
+from studio import cli, trainables, training
 from studio.jobs import Jobs
 from studio.training import Order
 from studio.training_words import count, job_line, losses_words, number, plan_lines, status_line
@@ -43,8 +45,19 @@ def toy_run(**changes: Any) -> Run:
     return training.create(Jobs(), Order(model="toy", preset="demo", changes=changed))
 
 
-def console(*words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, "train", *words], capture_output=True, text=True, timeout=120, **settings)
+def console(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command line, in this process, which knows the toy already."""
+    kept = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["signstudio", "train", *words])
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    for one, handler in kept.items():
+        signal.signal(one, handler)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def test_a_run_is_prepared_trained_judged_and_has_a_model() -> None:
@@ -201,8 +214,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_list_names_runs_and_models() -> None:
     toy_run()
     assert "toy-demo-" in console("list").stdout
-    presets = subprocess.run([*COMMAND, "train", "--help"], capture_output=True, text=True).stdout
-    assert all(verb in presets for verb in ("run", "plan", "list", "stop", "resume", "evaluate", "export"))
+    verbs = console("--help").stdout
+    assert all(verb in verbs for verb in ("run", "plan", "list", "stop", "resume", "evaluate", "export"))
 
 
 def test_the_downloads_are_zips_of_the_model_and_the_evaluation(tmp_path: Path) -> None:

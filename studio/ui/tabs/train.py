@@ -26,10 +26,11 @@ NOT_HERE = (
     "runs this server turns it on by setting SIGN_STUDIO_TRAIN=1; `signstudio train` on the command line works anyway."
 )
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-KEEP = "(kept, ...asked) => [asked[1] ? asked : kept]"
-"""Keeps in the browser what is asked for; before the tab has been opened, when there is no preset yet, what was kept.
-
-In the page, not on the server: answers that overtake each other would leave an older choice."""
+KEPT = "sign-studio-train"
+KEEP = f"(...asked) => {{ if (asked[1]) localStorage.setItem('{KEPT}', JSON.stringify(asked)); return []; }}"
+"""Keeps in the browser what is asked for, once the tab has been opened and there is a preset. In the page, not on the
+server: answers that overtake each other would leave an older choice."""
+READ = f"(once, _) => [once, JSON.parse(localStorage.getItem('{KEPT}') || 'null')]"
 RESUMABLE = ("stopped", "failed", "crashed")
 
 
@@ -175,7 +176,7 @@ def _form(tab: gr.Tab, hosted: bool) -> tuple[list[Any], gr.Button, gr.Button, g
     with gr.Accordion("Settings", open=False):
         form = training_view.form_component(elem_id="train-form")
         again = gr.Button("Take all changes back", size="sm", elem_id="train-again")
-    opened, kept = gr.State(False), gr.BrowserState(None, storage_key="sign-studio-train", secret="form")
+    opened, kept = gr.State(False), gr.JSON(visible=False)
     asked = [model, preset, data, folder, name, form]
 
     @user_errors
@@ -194,12 +195,12 @@ def _form(tab: gr.Tab, hosted: bool) -> tuple[list[Any], gr.Button, gr.Button, g
         return (chosen, *filled, kind, where, called, True)
 
     filled = [preset, about, form]
-    tab.select(on_open, [opened, kept], [model, *filled, data, folder, name, opened], **QUIET)
+    tab.select(on_open, [opened, kept], [model, *filled, data, folder, name, opened], js=READ, **QUIET)
     model.input(on_model, model, filled, **QUIET)
     preset.input(user_errors(_settings), [model, preset], form, **QUIET)
     again.click(user_errors(_settings), [model, preset], form, **QUIET)
     data.change(lambda kind: gr.update(visible=kind == "folder"), data, folder, **QUIET)
-    gr.on([one.change for one in asked], None, [kept, *asked], kept, js=KEEP, **QUIET)
+    gr.on([one.change for one in asked], None, asked, None, js=KEEP, **QUIET)
     return asked, plan, go, planned
 
 
