@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console import console
 from PIL import Image
 
 from models.pose.files import read_pose
@@ -21,19 +22,14 @@ from studio.inputs import sample_pictures
 PICTURE = str(next(path for path in sample_pictures() if path.stem == "kofi"))
 
 
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no-cache"))
+
+
 def run(*args: str, folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    clean = {**os.environ, "HF_HUB_CACHE": str(folder / "no-cache")}
-    done = subprocess.run(
-        [sys.executable, "-m", "studio.cli", *args],
-        cwd=folder,
-        env={**clean, "PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = console(*args, cwd=folder)
     assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
     return done
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -12,18 +11,18 @@ import sys
 import threading
 import time
 import zipfile
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+from console import console
 from toy_training import TOY, ToyConfig
 
 from models.errors import SignError
 from models.progress import Cancelled
 from models.training.config import to_dict
 from models.training.run import Run, Status
-from studio import cli, trainables, training
+from studio import trainables, training
 from studio.jobs import Jobs
 from studio.training import Order
 from studio.training_words import count, job_line, losses_words, number, plan_lines, status_line
@@ -45,19 +44,9 @@ def toy_run(**changes: Any) -> Run:
     return training.create(Jobs(), Order(model="toy", preset="demo", changes=changed))
 
 
-def console(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command line, in this process, which knows the toy already."""
-    kept = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    code, out, err = 0, io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["signstudio", "train", *words])
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-    for one, handler in kept.items():
-        signal.signal(one, handler)
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+def train(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command line, which knows the toy."""
+    return console("train", *words)
 
 
 def test_a_run_is_prepared_trained_judged_and_has_a_model() -> None:
@@ -167,15 +156,15 @@ def test_a_plan_that_fails_says_why_and_can_be_stopped() -> None:
 
 def test_the_command_line_trains_judges_and_takes_the_model_out(tmp_path: Path) -> None:
     out = tmp_path / "mine"
-    done = console("run", "--model", "toy", "--set", "loop.steps=12", "--out", str(out), "--name", "Mine")
+    done = train("run", "--model", "toy", "--set", "loop.steps=12", "--out", str(out), "--name", "Mine")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(out / "model")
     assert re.search(r"training · step \d+ of 12 · loss .* \(fit .*, small .*\)", done.stderr)
     assert "validation at step 10: error" in done.stderr
-    assert json.loads(console("evaluate", str(out)).stdout) == {"error": 0.1}
-    assert console("export", str(out), "-o", str(tmp_path / "model")).returncode == 0
+    assert json.loads(train("evaluate", str(out)).stdout) == {"error": 0.1}
+    assert train("export", str(out), "-o", str(tmp_path / "model")).returncode == 0
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == b"weights"
-    again = console("export", str(out), "-o", str(tmp_path / "model"))
+    again = train("export", str(out), "-o", str(tmp_path / "model"))
     assert again.returncode == 2 and "there already" in again.stderr
 
 
@@ -188,7 +177,7 @@ def test_the_command_line_says_what_is_wrong_in_a_line(tmp_path: Path) -> None:
         (("stop", "../x"), "no name of a run"),
         (("export", "gone", "-o", "x"), "There is no run gone"),
     ):
-        done = console(*words)
+        done = train(*words)
         assert done.returncode == 2, done
         assert said in done.stderr and done.stderr.count("\n") == 1
 
@@ -206,15 +195,15 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert child.returncode == 130
     assert f"To go on: signstudio train run --run {run.folder}" in said
     assert run.status().state == "stopped" and run.last.is_file()
-    assert console("run", "--run", str(run.folder)).returncode == 0
+    assert train("run", "--run", str(run.folder)).returncode == 0
     steps = [line["step"] for line in run.metrics()[0] if line["kind"] == "train"]
     assert steps == list(range(1, 61))
 
 
 def test_a_list_names_runs_and_models() -> None:
     toy_run()
-    assert "toy-demo-" in console("list").stdout
-    verbs = console("--help").stdout
+    assert "toy-demo-" in train("list").stdout
+    verbs = train("--help").stdout
     assert all(verb in verbs for verb in ("run", "plan", "list", "stop", "resume", "evaluate", "export"))
 
 
