@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 EVERYONE = {
     "models.errors",
     "models.files",
+    "models.pool",
     "models.progress",
     "models.video",
     "models.video_decode",

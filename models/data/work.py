@@ -116,7 +116,7 @@ def carry_out(
     def waiting() -> Iterator[Task]:
         for task in tasks:
             row = manifest.get(phase, task.item)
-            if row is not None and _is_current(row, task, store, again):
+            if row is not None and is_current(row, task, store, again):
                 meter.count(row.state, worked=False)
             else:
                 yield task
@@ -165,7 +165,8 @@ def attempt(function: Callable[[Any], Made], task: Task) -> Outcome:
     return Outcome(task=task, made=made, seconds=time.monotonic() - start)
 
 
-def _is_current(row: Row, task: Task, store: Store, again: frozenset[str] | set[str]) -> bool:
+def is_current(row: Row, task: Task, store: Store, again: frozenset[str] | set[str]) -> bool:
+    """Whether an item's row is still what the task would give: nothing it depends on has changed, its file is there."""
     if row.made_from != task.made_from or row.state in again:
         return False
     return not row.output or store.size(row.output) is not None

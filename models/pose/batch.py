@@ -1,35 +1,29 @@
 """Many clips to poses, on all cores: `extract_many`.
 
-Each worker process extracts one clip at a time and asks for the next, largest first, so that no core waits at the
-end for one long clip. A worker shares nothing with the others: it has its own pipe and its own MediaPipe graph, which
-starts anew for every clip. So a clip's pose depends on nothing but the clip, and a worker that is killed (by a decoder
-that crashes, or for memory) takes only its clip with it. Workers are forked from a fresh server process that has
-imported MediaPipe once (or spawned, where there is no fork), never from the caller, who may have threads: a script
-that calls this needs the usual `if __name__ == "__main__":`.
+Each worker process (`models.pool`) extracts one clip at a time and asks for the next, largest first, so that no core
+waits at the end for one long clip. It has its own MediaPipe graph, which starts anew for every clip: a clip's pose
+depends on nothing but the clip, and a worker that is killed takes only its clip with it. A script that calls this
+needs the usual `if __name__ == "__main__":`.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from models.errors import PoseError
 from models.files import safe_name
+from models.pool import Ended, in_workers
+from models.pool import available_cores as available_cores
 from models.pose.extract import PoseOptions, check_model
 from models.pose.record import is_current, read_record
-from models.pose.worker import Done, Frames, Task, work
-
-_POLL_S = 0.2
-_START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+from models.pose.worker import PRELOAD, Done, Frames, Task, open_extractor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +53,6 @@ class BatchProgress:
     frames_per_s: float
     seconds_left: float | None
     """By the size of the files still to do; None until the first is done."""
-
-
-def available_cores() -> int:
-    """How many processes can run at once on the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def pose_paths(
@@ -116,7 +103,7 @@ def extract_many(
     current = {clip for clip in unique if resume and is_current(paths[clip], clip, options)}
     tasks = sorted((Task(clip, paths[clip]) for clip in unique if clip not in current), key=lambda task: -task.size)
     meter = _Meter(len(current), tasks)
-    num_workers = min(workers or available_cores(), len(tasks))
+    num_workers = max(min(workers or available_cores(), len(tasks)), 1)
     for clip in sorted(current):
         frames = int((read_record(paths[clip]) or {}).get("num_frames", 0))
         yield ClipOutcome(path=clip, pose_path=paths[clip], error=None, num_frames=frames, seconds=0, skipped=True)
@@ -134,100 +121,34 @@ def _outcomes(
     tasks: list[Task], options: PoseOptions, num_workers: int, meter: _Meter
 ) -> Generator[ClipOutcome | None, None, None]:
     """What became of each task, in the order of ending; None now and then while there is nothing to tell."""
-    waiting = deque(tasks)
-    threads = max(available_cores() // max(num_workers, 1), 1)
-    crew: list[_Worker] = []
-    try:
-        while waiting or any(worker.task for worker in crew):
-            while waiting and len(crew) < num_workers:
-                crew.append(_Worker(options, threads))
-            for worker in crew:
-                if waiting and worker.task is None:
-                    worker.give(waiting.popleft())
-            for worker in _with_news(crew):
-                outcome = worker.hear(meter)
-                if not worker.alive:
-                    crew.remove(worker)
-                    worker.end()
-                if outcome is not None:
-                    yield outcome
-            yield None
-    finally:
-        for worker in crew:
-            worker.stop()
-        for worker in crew:
-            worker.end()
+    threads = max(available_cores() // num_workers, 1)
+    opener = partial(open_extractor, options, threads)
+    with closing(in_workers(tasks, opener, workers=num_workers, preload=PRELOAD)) as all_news:
+        for news in all_news:
+            if isinstance(news, Ended):
+                yield _outcome(news, meter)
+            else:
+                if news is not None:
+                    meter.hear(news.task, news.value)
+                yield None
 
 
-def _with_news(crew: list[_Worker]) -> list[_Worker]:
-    """The workers that said something or died, once there is one or a moment has passed."""
-    ready = set(wait([worker.pipe for worker in crew if worker.task], timeout=_POLL_S))
-    return [worker for worker in crew if worker.pipe in ready]
+def _outcome(news: Ended, meter: _Meter) -> ClipOutcome:
+    task: Task = news.task
+    done: Done = news.result or Done(0, news.seconds, _how_it_died(task, news.died))
+    meter.hear(task, done)
+    return ClipOutcome(
+        path=task.clip,
+        pose_path=None if done.error else task.pose_path,
+        error=done.error,
+        num_frames=done.num_frames,
+        seconds=done.seconds,
+    )
 
 
-class _Worker:
-    """A worker process seen from the parent."""
-
-    def __init__(self, options: PoseOptions, threads: int) -> None:
-        context: Any = multiprocessing.get_context(_START_METHOD)
-        if _START_METHOD == "forkserver":
-            context.set_forkserver_preload(["models.pose.worker", "mediapipe.python.solutions.holistic"])
-        self.pipe, theirs = context.Pipe()
-        self.task: Task | None = None
-        self.alive = True
-        self._started = 0.0
-        self._process: BaseProcess = context.Process(target=work, args=(theirs, options, threads), daemon=True)
-        self._process.start()
-        theirs.close()  # so that the worker's death closes the pipe
-
-    def give(self, task: Task) -> None:
-        """Start the next clip."""
-        self.task, self._started = task, time.monotonic()
-        with suppress(OSError):  # a worker that is dead already shows when it is heard
-            self.pipe.send(task)
-
-    def hear(self, meter: _Meter) -> ClipOutcome | None:
-        """Take one message; the outcome when it ends the clip, or the worker has died over it."""
-        assert self.task is not None
-        try:
-            news = self.pipe.recv()
-        except (EOFError, OSError):
-            self.alive = False
-            self._process.join()
-            news = Done(0, time.monotonic() - self._started, _how_it_died(self.task, self._process.exitcode))
-        meter.hear(self.task, news)
-        if isinstance(news, Frames):
-            return None
-        task, self.task = self.task, None
-        return ClipOutcome(
-            path=task.clip,
-            pose_path=None if news.error else task.pose_path,
-            error=news.error,
-            num_frames=news.num_frames,
-            seconds=news.seconds,
-        )
-
-    def stop(self) -> None:
-        """Ask the process to end: at once when it is at work, else when it reads this."""
-        if self.task is not None:
-            self._process.terminate()
-        with suppress(OSError):
-            self.pipe.send(None)
-
-    def end(self) -> None:
-        """Wait for the end of the process, and insist."""
-        self._process.join(timeout=5)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self.pipe.close()
-
-
-def _how_it_died(task: Task, exitcode: int | None) -> str:
-    why = f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"exit code {exitcode}"
-    memory = ", often for lack of memory" if exitcode == -9 else ""
+def _how_it_died(task: Task, died: str | None) -> str:
     return (
-        f"{safe_name(task.clip)}: the process working on it was ended by the system ({why}{memory}); "
+        f"{safe_name(task.clip)}: the process working on it was ended by the system ({died}); "
         "try this clip alone, or re-export it as MP4 (H.264)"
     )
 
