@@ -17,7 +17,8 @@ import pytest
 
 from models.errors import SignError
 from models.training.run import Run
-from studio.jobs import Jobs, claimed, log_tail, root
+from studio.jobs import Jobs, claimed, root
+from studio.processes import log_tail
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("fake_training.py")))
 LONG_S = 60.0
@@ -266,9 +267,9 @@ def test_a_folder_that_holds_a_run_is_not_written_over(jobs: Jobs, tmp_path: Pat
 
 def test_the_log_may_be_missing_or_huge(jobs: Jobs) -> None:
     run = jobs.create("toy", "demo", {}, jobs.root)
-    assert log_tail(run) == ""
+    assert log_tail(run.log) == ""
     run.log.write_bytes(b"\xff\xfe" + b"x" * 100_000 + b"\nend\n\n")
-    assert log_tail(run, 1) == "end"
+    assert log_tail(run.log, 1) == "end"
 
 
 def test_the_folder_of_runs_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import gradio as gr
 from studio import recognizing, signs
 from studio.limits import Limits
 from studio.ui import sessions
-from studio.ui.tabs import animate, live, pose, recognize, synthesize, train
+from studio.ui.tabs import animate, data, live, pose, recognize, synthesize, train
 from studio.ui.theme import CSS, theme
 
 # Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
@@ -31,7 +31,8 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
     """The studio as gradio Blocks: one tab per verb that works. `hosted`: it is not on the user's own computer."""
     with gr.Blocks(title="Sign Studio", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         gr.Markdown(TITLE + (HOSTED if hosted else AT_HOME), elem_classes="studio-head")
-        clock = gr.Timer(2.0, active=False)  # one inside a tab would not tick before that is opened
+        # A timer inside a tab would not tick before that is opened; each of the two ticks while its own tab is open.
+        data_clock, clock = gr.Timer(2.0, active=False), gr.Timer(2.0, active=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Pose", id="pose"):
                 clip = pose.build(limits)
@@ -43,6 +44,11 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
                 signing = synthesize.build(limits)
             with gr.Tab("Animate", id="animate"):
                 animation, given = animate.build(limits)
+            with gr.Tab("Data", id="data") as data_tab:
+                if hosted:
+                    data.off()
+                else:
+                    data.build(limits, data_tab, tabs, data_clock)
             with gr.Tab("Train", id="train") as training_tab:
                 if not hosted or os.environ.get("SIGN_STUDIO_TRAIN") == "1":
                     trained = train.build(limits, training_tab, tabs, clock, hosted=hosted, onward=True)

@@ -1,0 +1,308 @@
+"""Data sets shown: the plan, the jobs and their phases, and what came out. Every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from studio.browsing import Found, Seen
+from studio.jobs import Job
+from studio.preparing import Phase
+from studio.preparing_words import losses, plan_facts, size
+from studio.ui import views
+
+if TYPE_CHECKING:
+    from models.data.browse import ClipRow, GlossRow
+
+_NOTES = 8
+_JOB_STATES = {
+    "queued": "◷ Waiting",
+    "preparing": "▶ Working",
+    "finished": "✔ Finished",
+    "stopped": "■ Stopped",
+    "failed": "✘ Failed",
+    "crashed": "✘ Crashed",
+}
+_PHASE_STATES = {
+    "waiting": "◷ waiting",
+    "working": "▶ working",
+    "done": "✔ done",
+    "stopped": "■ stopped",
+    "failed": "✘ failed",
+}
+CLIP_STATES = {
+    "kept": "✔ Kept",
+    "excluded": "– Taken out by you",
+    "rejected": "! Not good enough",
+    "failed": "✘ Failed, tried again next time",
+    "dead": "✘ Dead link",
+    "waiting": "◷ Not reached yet",
+}
+
+# One job is chosen. The choice is kept in the browser, so that a page that is opened again shows the same job; here,
+# because an answer of the server that was long on its way would take back what was chosen since. When there may be
+# another result to see, it says `apply`. When the rows are drawn anew, the keyboard stays where it was.
+_JOBS_JS = """
+const KEY = 'sign-studio-data-job';
+let fresh = true, news = '', held = '';
+const boxes = () => [...element.querySelectorAll('input[data-run]')];
+const sync = () => {
+  if (fresh && boxes().length) {
+    fresh = false;
+    const kept = localStorage.getItem(KEY);
+    const first = boxes().find((box) => box.dataset.run === kept) || boxes()[0];
+    if (!props.value) { props.value = first.dataset.run; trigger('input'); }
+  }
+  if (props.value) localStorage.setItem(KEY, props.value);
+  for (const box of boxes()) box.checked = box.dataset.run === props.value;
+  if (held && document.activeElement === document.body) boxes().find((box) => box.dataset.run === held)?.focus();
+  const now = element.querySelector('[data-news]')?.dataset.news || '';
+  if (now !== news) { news = now; trigger('apply'); }
+};
+element.addEventListener('focusin', (event) => { held = event.target.dataset.run || ''; });
+element.addEventListener('focusout', ({target}) => setTimeout(() => { if (target.isConnected) held = ''; }));
+element.addEventListener('change', (event) => {
+  const box = event.target.closest('input[data-run]');
+  if (!box) return;
+  props.value = box.dataset.run;
+  sync();
+  trigger('input');
+});
+watch(['rows', 'value'], sync);
+sync();
+"""
+
+# Buttons say what is to be done with what. When the rows are drawn anew, the keyboard stays where it was.
+_BUTTONS_JS = """
+let pressed = '';
+const name = (button) => `${button.dataset.act} ${button.dataset.of}`;
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-act]');
+  if (!button) return;
+  pressed = name(button);
+  const opens = button.ariaPressed ? element.querySelectorAll('[aria-pressed]') : [];
+  for (const one of opens) one.ariaPressed = one === button;
+  trigger(button.dataset.act === 'play' ? 'play' : 'select', {act: button.dataset.act, of: button.dataset.of});
+});
+watch('rows', () => setTimeout(() => {
+  const lost = !document.activeElement || document.activeElement === document.body;
+  if (pressed && lost) [...element.querySelectorAll('button[data-act]')].find((one) => name(one) === pressed)?.focus();
+}, 50));
+"""
+
+
+def jobs_component(**settings: Any) -> gr.HTML:
+    """Where `jobs` is shown, as its property `rows`. Value: the id of the one that is chosen.
+
+    It says `apply` when there may be another result of that one to see.
+    """
+    return gr.HTML("", html_template="${rows}", js_on_load=_JOBS_JS, rows="", **settings)
+
+
+def buttons_component(**settings: Any) -> gr.HTML:
+    """Where `glosses` or `clips` are shown, as its property `rows`; `select`, and `play` of a clip, carry {act, of}."""
+    return gr.HTML("", html_template="${rows}", js_on_load=_BUTTONS_JS, rows="", **settings)
+
+
+def about(title: str, sentence: str) -> str:
+    """What a kind of data set is, and what comes out."""
+    return f'<p class="train-about"><strong>{escape(title)}.</strong> {escape(sentence)}</p>'
+
+
+def plan(found: Mapping[str, Any]) -> str:
+    """What a job would do: counts, space, and each phase."""
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in plan_facts(found))
+    notes = [str(note) for note in found.get("notes") or ()]
+    more = [f"… and {len(notes) - _NOTES} more."] if len(notes) > _NOTES else []
+    return (
+        f'<section aria-label="Plan" role="status"><dl class="plan-facts data-facts">{items}</dl>'
+        f"{_phase_plans(found.get('phases') or ())}{_notes([*notes[:_NOTES], *more])}</section>"
+    )
+
+
+def _notes(lines: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _phase_plans(found: Sequence[Mapping[str, Any]]) -> str:
+    if not found:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(_capital(one["phase"]))}</th><td>{one["total"]:,}</td><td>{one["done"]:,}</td>'
+        f"<td>{one['to_do']:,}</td><td>{escape(_space(one['bytes_needed']))}</td><td>{escape(_time(one['seconds']))}</td></tr>"
+        for one in found
+    )
+    return _table(
+        "Phases",
+        "What each phase would do; – where that is not known yet",
+        ("Phase", "Items", "Done already", "To do", "Space", "Time"),
+        rows,
+        "data-figures data-short",
+    )
+
+
+def jobs(found: Sequence[Job], news: str) -> str:
+    """All jobs, one of which can be chosen. news: another text when there may be another result to see."""
+    if not found:
+        return views.message("There are no jobs yet. Launch one; it goes on when you close this page.")
+    rows = "".join(map(_job_row, found))
+    table = _table("Jobs", "Choose a job to see it below.", ("Job", "State", "Progress", "Begun"), rows, "runs-table")
+    return f'<div data-news="{escape(news)}">{table}</div>'
+
+
+def _job_row(job: Job) -> str:
+    box = f"job-{job.id}"
+    state = _JOB_STATES.get(job.state, job.state)
+    if job.state == "queued":
+        state += f" – {job.ahead} before it" if job.ahead else " – next"
+    return (
+        f'<tr class="{escape(job.state)}"><th scope="row"><div><input type="radio" name="data-job" id="{escape(box)}" '
+        f'data-run="{escape(job.id)}"><label for="{escape(box)}">{escape(job.name)}</label>'
+        f"<small>{escape(job.data)}</small></div></th><td>{escape(state)}</td>"
+        f"<td>{escape(_how_far(job))}</td><td>{escape(_when(job.created))}</td></tr>"
+    )
+
+
+def _how_far(job: Job) -> str:
+    if job.ended or not job.steps:
+        return "–"
+    left = "" if job.seconds_left is None else f", about {views.duration(job.seconds_left)} left"
+    return f"{job.words}: {job.step} of {job.steps}{left}"
+
+
+def detail(job: Job | None, phases: Sequence[Phase]) -> str:
+    """How the chosen job stands, phase by phase."""
+    if job is None:
+        return views.message("No job is chosen.")
+    kind = {"failed": "reject", "crashed": "reject", "finished": "keep"}.get(job.state, "")
+    said = job.words and (job.ended or not job.steps)
+    words = f"<p>{escape(job.words)}</p>" if said else ""
+    crashed = job.state == "crashed"
+    items = "".join(f"<li>{_phase(one, crashed)}</li>" for one in phases)
+    steps = f'<ol class="data-phases" aria-label="Phases">{items}</ol>' if items else ""
+    return (
+        f'<section class="run-detail verdict {kind}" aria-label="{escape(job.name)}"><h2>{escape(job.name)}: '
+        f"{escape(_JOB_STATES.get(job.state, job.state))}</h2>{words}{steps}</section>"
+    )
+
+
+def _phase(one: Phase, crashed: bool) -> str:
+    state = "stopped" if crashed and one.state == "working" else one.state
+    counted = [f"{one.done:,} of {one.total:,}"] if one.total or one.state == "done" else []
+    words = f"{_capital(one.phase)}: {', '.join([*counted, *losses(one)])}".rstrip(": ")
+    left = "" if one.seconds_left is None or state != "working" else f", about {views.duration(one.seconds_left)} left"
+    return views.bar(words, f"{_PHASE_STATES[state]}{left}", 0.0 if state == "waiting" else one.share)
+
+
+def log(text: str) -> str:
+    """The end of a job's log."""
+    return (
+        '<div class="run-log" tabindex="0" role="region" aria-label="Log of the job">'
+        f"<pre>{escape(text) or 'Nothing was printed yet.'}</pre></div>"
+    )
+
+
+def summary(found: Found) -> str:
+    """What was found, in a sentence."""
+    if not found.total:
+        return views.message("Nothing fits. Search for another gloss, or choose another split or state.")
+    first = f" The first {len(found.rows)} are shown; search to see others." if found.total > len(found.rows) else ""
+    glosses_ = "1 gloss" if found.total == 1 else f"{found.total:,} glosses"
+    clips_ = "1 clip" if found.clips == 1 else f"{found.clips:,} clips"
+    return views.message(f"{glosses_} with {clips_}, {found.kept:,} of them kept.{first}")
+
+
+def glosses(found: Sequence[GlossRow], chosen: str) -> str:
+    """Glosses as buttons, with what became of their clips."""
+    if not found:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row"><button type="button" data-act="open" data-of="{escape(one.gloss)}" '
+        f'aria-pressed="{"true" if one.gloss == chosen else "false"}">{escape(one.gloss)}</button></th>'
+        f"<td>{one.asked}</td><td>{one.kept}</td><td>{one.rejected}</td><td>{one.failed}</td></tr>"
+        for one in found
+    )
+    head = ("Gloss", "Clips", "Kept", "Not good enough", "Failed")
+    return _table("Glosses", "Choose a gloss to see its clips.", head, rows, "data-glosses data-figures")
+
+
+def clips(gloss: str, found: Sequence[Seen], total: int) -> str:
+    """The clips of a gloss, each with its picture, how good it is, and what can be done with it."""
+    if not gloss:
+        return ""
+    if not found:
+        return views.message(f"No clip of {gloss} is in this split and state.")
+    shown = "1 clip" if total == 1 else f"{total} clips"
+    first = f", the first {len(found)} of them shown" if total > len(found) else ""
+    items = "".join(map(_clip, found))
+    return (
+        f'<h3 class="data-head">{escape(gloss)}: {shown}{first}</h3>'
+        f'<ul class="data-clips" aria-label="Clips of {escape(gloss)}">{items}</ul>'
+    )
+
+
+def _clip(seen: Seen) -> str:
+    clip, item = seen.clip, escape(seen.clip.item)
+    picture = (
+        f'<img src="{seen.picture}" alt="" width="120" height="120">'
+        if seen.picture
+        else '<div class="data-no-picture">no picture</div>'
+    )
+    facts = ", ".join([clip.split, f"signer {clip.signer}" if clip.signer else "signer not known", *_length(clip)])
+    why = f"<p>{escape(clip.why)}</p>" if clip.why else ""
+    has_pose = clip.hands is not None
+    act, words = ("include", "Take in again") if clip.excluded else ("exclude", "Take out")
+    buttons = f'<button type="button" data-act="play" data-of="{item}" aria-label="Play {item}">Play</button>'
+    buttons += (
+        f'<button type="button" data-act="{act}" data-of="{item}" aria-label="{words}: {item}">{words}</button>'
+        if clip.excluded or clip.state == "kept"
+        else ""
+    )
+    return (
+        f'<li class="{clip.state}">{picture}<div><h4>{item}</h4><p>{escape(CLIP_STATES[clip.state])}</p>'
+        f"<p>{escape(_quality(clip))}</p>{why}<small>{escape(facts)}</small>"
+        f'<div class="data-buttons">{buttons if has_pose else ""}</div></div></li>'
+    )
+
+
+def _length(clip: ClipRow) -> list[str]:
+    return [] if clip.duration_ms is None else [f"{clip.duration_ms / 1000:.1f} s"]
+
+
+def _quality(clip: ClipRow) -> str:
+    if clip.hands is None:
+        return "No pose was made of it."
+    return f"The hand that signs is seen {100 * clip.hands:.0f} % of the time."
+
+
+def _table(label: str, caption: str, head: Sequence[str], rows: str, classes: str) -> str:
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    return (
+        f'<div class="segments-scroll data-scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="batch-table data-table {classes}"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _time(seconds: float | None) -> str:
+    return "–" if seconds is None else views.duration(seconds)
+
+
+def _space(needed: int | None) -> str:
+    return "–" if needed is None else size(needed)
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:].replace("_", " ")
+
+
+def _when(created: str) -> str:
+    try:
+        return datetime.fromisoformat(created).astimezone().strftime("%d %b %H:%M")
+    except ValueError:
+        return created
