@@ -14,8 +14,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 studio: $(VENV)/.installed
 	$(BIN)/python app.py --port $(PORT)
 
+# A process per core, four at most: much of the time is spent waiting for browsers and for processes to start.
 test: $(VENV)/.installed-dev chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/.installed-dev chromium
 	$(BIN)/python -m pytest -m slow --override-ini addopts=-ra

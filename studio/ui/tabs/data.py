@@ -15,16 +15,13 @@ from studio.preparables import PREPARABLES, find
 from studio.preparing import Order
 from studio.ui import data_results, data_view, training_view, views
 from studio.ui.errors import required, user_errors
+from studio.ui.remembering import remember
 
 NOT_HERE = (
     "Preparing data sets from this page is off, because it reads and writes folders of the computer that the studio "
     "runs on; use it on your own computer, or `signstudio data` on the command line."
 )
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-KEEP = "(kept, ...asked) => [asked[4].length ? asked : kept]"
-"""Keeps in the browser what is asked for; before the tab has been opened, when there are no phases yet, what was kept.
-
-In the page, not on the server: answers that overtake each other would leave an older choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,25 +137,19 @@ def _form(tab: gr.Tab) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
     with gr.Accordion("Options", open=False):
         form = training_view.form_component(elem_id="data-form")
         again = gr.Button("Take all changes back", size="sm", elem_id="data-again-form")
-    opened, kept = gr.State(False), gr.BrowserState(None, storage_key="sign-studio-data", secret="form")
     asked = [kind, source, videos, out, phases, name, form]
 
-    @user_errors
-    def on_open(once: bool, before: Any) -> tuple[Any, ...]:
-        if once:
-            return (*[gr.skip()] * 8, True)
+    def restore(before: Any) -> tuple[Any, ...]:
         try:
             chosen, *texts, which, called, changes = before
-            filled = _filled(chosen, [str(one) for one in texts], which, changes)
-            return (chosen, *filled, called, True)
+            return (chosen, *_filled(chosen, [str(one) for one in texts], which, changes), called)
         except (SignError, TypeError, ValueError):  # nothing was kept, or what is not here any more
-            return (gr.skip(), *_filled(kinds[0][1]), gr.skip(), True)
+            return (gr.skip(), *_filled(kinds[0][1]), gr.skip())
 
     filled = [about, source, videos, out, phases, form]
-    tab.select(on_open, [opened, kept], [kind, *filled, name, opened], **QUIET)
+    remember("sign-studio-data", tab, asked, needed=4, restore=restore, outputs=[kind, *filled, name])
     kind.input(user_errors(lambda chosen: _filled(chosen)), kind, filled, **QUIET)
     again.click(user_errors(_options), kind, form, **QUIET)
-    gr.on([one.change for one in asked], None, [kept, *asked], kept, js=KEEP, **QUIET)
     return asked, plan, go, planned
 
 

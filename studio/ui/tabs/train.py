@@ -16,6 +16,7 @@ from studio.trainables import TRAINABLES, find
 from studio.training import Order
 from studio.ui import sessions, training_view, views
 from studio.ui.errors import required, user_errors
+from studio.ui.remembering import remember
 from studio.ui.streaming import live
 from studio.ui.training_plots import MOST_RUNS, Plotter
 from studio.watching import Watch
@@ -26,11 +27,6 @@ NOT_HERE = (
     "runs this server turns it on by setting SIGN_STUDIO_TRAIN=1; `signstudio train` on the command line works anyway."
 )
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-KEPT = "sign-studio-train"
-KEEP = f"(...asked) => {{ if (asked[1]) localStorage.setItem('{KEPT}', JSON.stringify(asked)); return []; }}"
-"""Keeps in the browser what is asked for, once the tab has been opened and there is a preset. In the page, not on the
-server: answers that overtake each other would leave an older choice."""
-READ = f"(once, _) => [once, JSON.parse(localStorage.getItem('{KEPT}') || 'null')]"
 RESUMABLE = ("stopped", "failed", "crashed")
 
 
@@ -176,31 +172,26 @@ def _form(tab: gr.Tab, hosted: bool) -> tuple[list[Any], gr.Button, gr.Button, g
     with gr.Accordion("Settings", open=False):
         form = training_view.form_component(elem_id="train-form")
         again = gr.Button("Take all changes back", size="sm", elem_id="train-again")
-    opened, kept = gr.State(False), gr.JSON(visible=False)
     asked = [model, preset, data, folder, name, form]
 
     @user_errors
     def on_model(chosen: str) -> tuple[Any, ...]:
         return _filled(chosen)
 
-    @user_errors
-    def on_open(once: bool, before: Any) -> tuple[Any, ...]:
-        if once:
-            return (*[gr.skip()] * 7, True)
+    def restore(before: Any) -> tuple[Any, ...]:
         try:
             chosen, chosen_preset, kind, where, called, changes = before
-            filled = _filled(chosen, chosen_preset, changes)
+            return (chosen, *_filled(chosen, chosen_preset, changes), kind, where, called)
         except (SignError, TypeError, ValueError):  # nothing was kept, or what is not here any more
-            return (gr.skip(), *_filled(models[0][1]), *[gr.skip()] * 3, True)
-        return (chosen, *filled, kind, where, called, True)
+            return (gr.skip(), *_filled(models[0][1]), *[gr.skip()] * 3)
 
     filled = [preset, about, form]
-    tab.select(on_open, [opened, kept], [model, *filled, data, folder, name, opened], js=READ, **QUIET)
+    outputs = [model, *filled, data, folder, name]
+    remember("sign-studio-train", tab, asked, needed=1, restore=restore, outputs=outputs)
     model.input(on_model, model, filled, **QUIET)
     preset.input(user_errors(_settings), [model, preset], form, **QUIET)
     again.click(user_errors(_settings), [model, preset], form, **QUIET)
     data.change(lambda kind: gr.update(visible=kind == "folder"), data, folder, **QUIET)
-    gr.on([one.change for one in asked], None, asked, None, js=KEEP, **QUIET)
     return asked, plan, go, planned
 
 
