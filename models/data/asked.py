@@ -41,6 +41,7 @@ class WlaslOptions:
     workers: int | None = None
     """Processes; None: one for each core."""
     engine: EngineName = "local"
+    """local: this machine; ray: a cluster."""
     address: str | None = None
     """Of the Ray cluster."""
     store: str | None = None
@@ -52,10 +53,13 @@ class WlaslOptions:
     resplit: bool = False
     """Split anew so that no signer is in two splits."""
     anonymize: bool = False
+    """Give all signers average proportions."""
     min_frames: int = CleanLimits().min_frames
-    """See `models.data.poses.CleanLimits`; so the next two."""
+    """Fewest frames of signing; a shorter pose is rejected."""
     min_hands: float = CleanLimits().min_hands
+    """Least share of its signing in which the leading hand is seen, 0 to 1."""
     min_body: float = CleanLimits().min_body
+    """Least share of the signing in which the body is seen, 0 to 1."""
     crop: bool = True
     """Read only the box of the instance."""
     padding: float = PADDING

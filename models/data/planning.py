@@ -20,6 +20,7 @@ from models.data.download import download_tasks, source_name
 from models.data.lexicons import LEXICON
 from models.data.manifest import FILE, Manifest, Row
 from models.data.poses import CLEAN, EXTRACT, clean_tasks, extract_tasks
+from models.data.splits import SPLITS
 from models.data.store import Store
 from models.data.work import Task, is_current
 from models.pool import available_cores
@@ -83,9 +84,10 @@ def plan(options: WlaslOptions) -> Plan:
         coming = _coming(look, asked, found, fetching)
         phases = tuple(_phases(look, asked, found, fetching, coming))
     here = options.out.absolute()
+    splits = Counter(one.split for one in asked.data.instances)
     return Plan(
         glosses=len(asked.data.glosses),
-        instances=dict(Counter(one.split for one in asked.data.instances)),
+        instances={split: count for split in SPLITS if (count := splits[split])},
         urls=len(fetching),
         copies=sum(one.video_id in asked.have for one in asked.data.instances),
         without_video=len(asked.data.instances) - len(found) - coming,

@@ -69,6 +69,9 @@ class SomethingOptions:
     """A number: the first so many clips; or the name of a file of ids."""
     workers: int | None = None
     """Processes; None: one per core."""
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    """Of the Ray cluster."""
     quality: int = QUALITY
     """Of JPEG, 1 to 100."""
     force: bool = False
@@ -79,6 +82,8 @@ class SomethingOptions:
             raise SignError(f"There is no mode {self.mode!r}; choose {', '.join(MODES)}.")
         if self.annotations is None and (self.hands or self.mode != "frames"):
             raise SignError("Boxes need --annotations, the folder of Something-Else's files; or choose --mode frames.")
+        if self.engine not in ("local", "ray"):
+            raise SignError(f"There is no engine {self.engine!r}; choose local or ray.")
         if not 1 <= self.quality <= 100:
             raise SignError(f"The quality of JPEG is {self.quality}; give 1 to 100.")
         if self.workers is not None and self.workers < 1:
@@ -157,7 +162,7 @@ def run(options: SomethingOptions, tell: Tell | None = None, should_stop: Stop |
     """
     chosen = choose(options)
     parts = find_parts(options.annotations) if options.annotations is not None and options.mode != "frames" else ()
-    store, engine = Store(str(options.out)), _engine(options.workers)
+    store, engine = Store(str(options.out)), _engine(options)
     with Manifest(options.out, writing=True) as manifest:
         sweep_frames(options.out)
         work = partial(carry_out, manifest=manifest, store=store, engine=engine, tell=tell, should_stop=should_stop)
@@ -252,12 +257,16 @@ def _check_space(options: SomethingOptions, chosen: Chosen) -> None:
         )
 
 
-def _engine(workers: int | None) -> Engine:
-    if workers == 1:
+def _engine(options: SomethingOptions) -> Engine:
+    if options.engine == "ray":
+        from models.data.cluster import cluster
+
+        return cluster(options.address, options.workers)
+    if options.workers == 1:
         return in_this_process
     from models.data.local import local
 
-    return local(workers)
+    return local(options.workers)
 
 
 def _telling(tell: Tell | None, should_stop: Stop | None) -> Callable[[str, int, int], None]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from studio.cli.bar import Bar
+from studio.cli.phases import Phases, stoppable
 
 CORPUS = "corpus.json"
 
@@ -68,14 +69,8 @@ def corpus(
     typer.echo(f"All of it, with every id and problem: {path}")
     if report:
         return
-    try:
-        with Bar("Writing clips") as bar:
-            made = write_corpus(
-                read, out, fps=fps, engine=local(workers), tell=lambda told: bar.count(told.done, told.total)
-            )
-    except KeyboardInterrupt:
-        typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
-        raise typer.Exit(130) from None
+    with stoppable() as should_stop, Bar("Writing clips") as bar:
+        made = write_corpus(read, out, fps=fps, engine=local(workers), tell=Phases(bar), should_stop=should_stop)
     write(clips=made.clips, left_out=made.left_out, failed=made.failed)
     typer.echo(f"{made.clips} clips in {out / 'clips.csv'}")
     for why, ids in made.left_out.items():

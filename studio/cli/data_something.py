@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
 from models.errors import SignError
 from studio.cli.bar import Bar
-
-if TYPE_CHECKING:
-    from models.data.work import PhaseProgress
-
-_SAID = {"frames": "Writing frames", "merge": "Merging annotations (MB)", "join": "Joining boxes", "hands": "Hands"}
+from studio.cli.phases import Phases, stoppable
 
 _VERBATIM = {"splits", "parts", "labels_unknown", "unknown"}
 
@@ -34,6 +30,8 @@ def something(
     workers: Annotated[
         int | None, typer.Option("--workers", "--threads", min=1, help="Processes; one per core unless set.")
     ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Address of the Ray cluster.")] = None,
     subset: Annotated[str | None, typer.Option(help="The first N clips, or a file of video ids.")] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality of written frames.")] = 90,
     force: Annotated[bool, typer.Option("--force", help="Write frames even if the disk looks too small.")] = False,
@@ -58,6 +56,8 @@ def something(
         mode="both" if frames and chosen == "annotations" else chosen,
         hands=hands,
         workers=workers,
+        engine=cast(Literal["local", "ray"], engine),  # the options check it
+        address=address,
         subset=subset,
         quality=quality,
         force=force,
@@ -65,22 +65,13 @@ def something(
     if dry_run:
         _say(asdict(plan(options)))
         return
-    try:
-        with Bar("Reading") as bar:
-            report = run(options, tell=lambda progress: _tell(bar, progress))
-    except KeyboardInterrupt:
-        typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
-        raise typer.Exit(130) from None
+    with stoppable() as should_stop, Bar("Reading") as bar:
+        report = run(options, Phases(bar), should_stop)
     _say({name: part for name, part in report.items() if name != "failed"})
     for one in report["failed"]:
         typer.echo(f"{one['video_id']} ({one['phase']}): {one['words']}", err=True)
     if report["failed"]:
         raise typer.Exit(1)
-
-
-def _tell(bar: Bar, progress: PhaseProgress) -> None:
-    bar.say(_SAID.get(progress.phase, progress.phase))
-    bar.count(progress.done, progress.total)
 
 
 def _say(content: dict[str, Any], *, indent: str = "", verbatim: bool = False) -> None:

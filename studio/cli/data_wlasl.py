@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from studio.cli.bar import Bar
+from studio.cli.phases import Phases, stoppable
 
 if TYPE_CHECKING:
     from models.data.pipeline import Plan, WlaslOptions
-    from models.data.work import PhaseProgress
 
 _SAY_EVERY_S = 15.0
 _FAILURES_SHOWN = 10
@@ -99,17 +95,10 @@ def wlasl(
 
 def _carry_out(options: WlaslOptions) -> None:
     from models.data import pipeline
-    from models.progress import Cancelled
 
-    should_stop = _end_well()
-    try:
-        with Bar("Reading the list") as bar:
-            shown = _Shown(bar)
-            report = pipeline.run(options, shown, should_stop)
-            shown.end()
-    except (Cancelled, KeyboardInterrupt):
-        typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
-        raise typer.Exit(130) from None
+    with stoppable() as should_stop, Bar("Reading the list") as bar:
+        shown = Phases(bar)
+        report = pipeline.run(options, shown, should_stop)
     failed = pipeline.failures(options)
     _show_result(shown, options)
     for row in failed[:_FAILURES_SHOWN]:
@@ -121,67 +110,14 @@ def _carry_out(options: WlaslOptions) -> None:
         raise typer.Exit(1)
 
 
-def _end_well() -> Callable[[], bool]:
-    """Ctrl-C, and what a cluster sends before it takes a machine away, end after what is at work; again, at once."""
-    asked = False
-
-    def ask(_number: int, _frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        typer.echo("\nStopping; once more to end at once.", err=True)
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-    return lambda: asked
-
-
-class _Shown:
-    """How the phases stand: a bar on a terminal, a line now and then in a log."""
-
-    def __init__(self, bar: Bar) -> None:
-        self.phases: dict[str, PhaseProgress] = {}
-        self._bar, self._said = bar, 0.0
-        self._terminal = sys.stderr.isatty()
-
-    def __call__(self, progress: PhaseProgress) -> None:
-        if progress.phase not in self.phases:
-            self.end()
-            self._said = 0.0
-        self.phases[progress.phase] = progress
-        if self._terminal:
-            self._bar.say(_line(progress))
-            self._bar.count(progress.done, progress.total)
-        elif time.monotonic() - self._said >= _SAY_EVERY_S:
-            self._said = time.monotonic()
-            typer.echo(_line(progress), err=True)
-
-    def end(self) -> None:
-        """The phase before has ended."""
-        if self.phases and not self._terminal:
-            typer.echo(_line(list(self.phases.values())[-1]), err=True)
-
-
-def _line(progress: PhaseProgress) -> str:
-    from models.progress import duration
-
-    words = [f"{progress.phase}: {progress.done} of {progress.total}"]
-    words += [f"{progress.failed} failed"] if progress.failed else []
-    words += [f"{progress.rejected} rejected"] if progress.rejected else []
-    left = progress.seconds_left
-    words += [f"{duration(left)} left"] if left is not None and progress.done < progress.total else []
-    return ", ".join(words)
-
-
-def _show_result(shown: _Shown, options: WlaslOptions) -> None:
+def _show_result(shown: Phases, options: WlaslOptions) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from models.data.manifest import Manifest
 
     table = Table("phase", "asked", "done", "rejected", "failed or dead")
-    for phase, one in shown.phases.items():
+    for phase, one in shown.seen.items():
         good = one.done - one.rejected - one.failed
         table.add_row(phase, *map(str, (one.total, good, one.rejected, one.failed)))
     Console().print(table)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from studio.cli.bar import Bar
+from studio.cli.phases import Phases, stoppable
 
 if TYPE_CHECKING:
     from models.data.words import WordOptions, WordPlan
-    from models.data.work import PhaseProgress
 
-_SAY_EVERY_S = 5.0
 _FAILURES_SHOWN = 10
 
 
@@ -73,15 +68,9 @@ def words(
 
 def _carry_out(options: WordOptions) -> None:
     from models.data import words as core
-    from models.progress import Cancelled
 
-    should_stop = _end_well()
-    try:
-        with Bar("Making samples") as bar:
-            index = core.run(options, _Shown(bar), should_stop)
-    except (Cancelled, KeyboardInterrupt):
-        typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
-        raise typer.Exit(130) from None
+    with stoppable() as should_stop, Bar("Making samples") as bar:
+        index = core.run(options, Phases(bar), should_stop)
     done = core.summary(options)
     typer.echo(f"{done.samples} samples; a hand was found in {done.with_a_hand}, both in {done.with_both}")
     typer.echo(f"The index is {index}")
@@ -91,39 +80,6 @@ def _carry_out(options: WordOptions) -> None:
         typer.echo(f"… and {len(done.failed) - _FAILURES_SHOWN} more", err=True)
     if done.failed:
         raise typer.Exit(1)
-
-
-def _end_well() -> Callable[[], bool]:
-    """Ctrl-C, and what a cluster sends before it takes a machine away, end after what is at work; again, at once."""
-    asked = False
-
-    def ask(_number: int, _frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        typer.echo("\nStopping; once more to end at once.", err=True)
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-    return lambda: asked
-
-
-class _Shown:
-    """How it stands: a bar on a terminal, a line now and then in a log."""
-
-    def __init__(self, bar: Bar) -> None:
-        self._bar, self._said = bar, 0.0
-
-    def __call__(self, progress: PhaseProgress) -> None:
-        from studio.preparing_words import progress_words
-
-        ended = progress.done >= progress.total
-        if sys.stderr.isatty():
-            self._bar.count(progress.done, progress.total)
-        elif ended or time.monotonic() - self._said >= _SAY_EVERY_S:
-            self._said = time.monotonic()
-            typer.echo(progress_words(progress), err=True)
 
 
 def _show(found: WordPlan) -> None:
