@@ -172,7 +172,8 @@ def test_a_webcam_recording_is_read_and_judged(page: Page) -> None:
     record.click()
     page.wait_for_timeout(1500)
     page.locator("#pose-clip button:has-text('Stop')").first.click()
-    page.wait_for_function("document.querySelector('#pose-clip video')?.src?.length > 0", timeout=LONG_MS)
+    # A recording that is still on its way to the studio is shown from the browser's memory.
+    page.wait_for_function("document.querySelector('#pose-clip video')?.src?.startsWith('http')", timeout=LONG_MS)
     # The test camera shows a pattern, so the honest answer is that there is nobody.
     extract(page)
     assert page.locator("#pose-verdict .reject").count() == 1

@@ -120,13 +120,8 @@ def plan(found: Mapping[str, Any]) -> str:
     more = [f"… and {len(notes) - _NOTES} more."] if len(notes) > _NOTES else []
     return (
         f'<section aria-label="Plan" role="status"><dl class="plan-facts data-facts">{items}</dl>'
-        f"{_phase_plans(found.get('phases') or ())}{_notes([*notes[:_NOTES], *more])}</section>"
+        f"{_phase_plans(found.get('phases') or ())}{views.notes([*notes[:_NOTES], *more])}</section>"
     )
-
-
-def _notes(lines: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="notes">{items}</ul>' if items else ""
 
 
 def _phase_plans(found: Sequence[Mapping[str, Any]]) -> str:

@@ -115,7 +115,7 @@ def _milliseconds(value: float | None) -> str:
 def notes(lines: Sequence[str]) -> str:
     """Remarks as a list; nothing when there are none."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="notes" role="status">{items}</ul>' if lines else ""
+    return f'<div class="notes" role="status"><ul>{items}</ul></div>' if lines else ""
 
 
 def segments(signed: Sequence[Segment]) -> str:
