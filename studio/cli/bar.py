@@ -18,7 +18,10 @@ class Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        screen = Console(stderr=True)
+        self._bar = Progress(
+            *columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal
+        )
         self._task = self._bar.add_task(words, total=None, rate="")
 
     def __enter__(self) -> Bar:
