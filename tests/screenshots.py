@@ -33,6 +33,8 @@ def main() -> None:
         take(page, "animate")
         train(page)
         take(page, "train")
+        page.click("#train-stop")  # a run outlives the page
+        page.locator("#train-runs").get_by_text("Stopped").wait_for(timeout=LONG_MS)
 
 
 def pose(page: Page, clip: Path) -> None:
@@ -68,15 +70,16 @@ def animate(page: Page, picture: Path) -> None:
 def train(page: Page) -> None:
     """Two runs on one plot: the first has finished, the second one is at work."""
     page.get_by_role("tab", name="Train").click()
+    page.locator("#train-preset").get_by_label("Demo").wait_for(timeout=LONG_MS)
     page.locator("#train-model input").click()
     page.get_by_role("option", name="Landmark").click()
+    page.locator("#train-about").get_by_text("Landmark").wait_for()
     page.locator("#train-preset").get_by_label("Demo").check()
     for name, rate in (("As it is", "0.004"), ("Slower", "0.001")):
         page.locator("#train-name input, #train-name textarea").fill(name)
         if not page.locator("#train-again").is_visible():
             page.get_by_role("button", name="Settings").first.click()
         page.evaluate("document.querySelectorAll('.settings details').forEach(one => { one.open = true; })")
-        page.locator("[data-path='loop.steps']").fill("300")
         page.locator("[data-path='loop.learning_rate']").fill(rate)
         page.click("#train-go")
         page.locator("#train-runs tbody tr", has_text=name).wait_for(timeout=LONG_MS)
