@@ -14,9 +14,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 studio: $(VENV)/.installed
 	$(BIN)/python app.py --port $(PORT)
 
-# A process per core, four at most: much of the time is spent waiting for browsers and for processes to start.
+# A process per core, four at most; then the tests that wait for a browser, one at a time.
 test: $(VENV)/.installed-dev chromium
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "browser and not slow"
 
 test-slow: $(VENV)/.installed-dev chromium
 	$(BIN)/python -m pytest -m slow --override-ini addopts=-ra

@@ -6,6 +6,7 @@ import functools
 import http.server
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,14 +122,17 @@ def wait_for_files(running: subprocess.Popen[bytes], out: Path, count: int) -> N
         time.sleep(0.005)
 
 
-def kill_a_worker(running: subprocess.Popen[bytes]) -> None:
-    """One process of those that extract, as soon as there is one; its clip fails, and the others go on."""
+def kill_a_worker(running: subprocess.Popen[bytes]) -> bool:
+    """One process of those that extract, as soon as there is one; its clip fails, and the others go on.
+
+    On a machine that is very busy the run may have ended before this process had a look.
+    """
     while running.poll() is None:
         if workers := workers_of(running.pid):
             os.kill(workers[0], signal.SIGKILL)
-            return
+            return True
         time.sleep(0.02)
-    raise AssertionError("no worker was ever seen")
+    return False
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
@@ -141,8 +145,9 @@ def test_killed_at_random_moments_it_ends_as_if_nobody_had_disturbed_it(
     killed = 0
     for number, moment in enumerate(moments):
         running = begin(ours, out)
-        if number == 0:
-            kill_a_worker(running)
+        while number == 0 and not kill_a_worker(running):
+            shutil.rmtree(out)
+            running = begin(ours, out)
         wait_for_files(running, out, moment)
         time.sleep(dice.uniform(0, 0.1))
         killed += running.poll() is None

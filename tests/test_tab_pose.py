@@ -170,7 +170,7 @@ def test_a_webcam_recording_is_read_and_judged(page: Page) -> None:
     record = page.locator("#pose-clip button[aria-label='start recording'], #pose-clip button:has-text('Record')").first
     record.wait_for()
     record.click()
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(3000)
     page.locator("#pose-clip button:has-text('Stop')").first.click()
     # A recording that is still on its way to the studio is shown from the browser's memory.
     page.wait_for_function("document.querySelector('#pose-clip video')?.src?.startsWith('http')", timeout=LONG_MS)
