@@ -76,7 +76,7 @@ def test_memory_is_what_a_step_takes() -> None:
     assert small.memory_mb is not None
     assert big.memory_mb is not None
     assert small.memory_mb < 50
-    assert 100 < big.memory_mb - small.memory_mb < 400
+    assert 80 < big.memory_mb - small.memory_mb < 400
 
 
 def test_memory_that_runs_out_is_said_and_other_mistakes_are_not_hidden() -> None:
