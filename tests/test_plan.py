@@ -61,10 +61,10 @@ def test_planning_leaves_model_task_and_dice_as_they_were(weighing: str) -> None
 
 
 class Big(ToyTask):
-    """50 MB are held while a step is taken."""
+    """60 MB, and as much again for their exponential, are held while a step is taken."""
 
     def losses(self, model: nn.Module, batch: Examples) -> dict[str, Tensor]:
-        held = torch.ones(50 * 2**18, requires_grad=True)
+        held = torch.ones(60 * 2**18, requires_grad=True)
         losses = super().losses(model, batch)
         return {**losses, "held": (held.exp().sum() * 0)}
 
@@ -76,7 +76,7 @@ def test_memory_is_what_a_step_takes() -> None:
     assert small.memory_mb is not None
     assert big.memory_mb is not None
     assert small.memory_mb < 50
-    assert 80 < big.memory_mb - small.memory_mb < 400
+    assert 100 < big.memory_mb - small.memory_mb < 400
 
 
 def test_memory_that_runs_out_is_said_and_other_mistakes_are_not_hidden() -> None:
