@@ -10,14 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from word_toy import BLUE, RED, after, known, tree, write_words
+from word_toy import BLUE, RED, after, known, signing, tree, write_words
 
 from models.data.manifest import Manifest
 from models.data.store import Store
-from models.data.word_samples import META, SampleOptions, WordClip, fitted, frame_numbers, read_sample
+from models.data.word_samples import LANDMARKS, META, SampleOptions, WordClip, fitted, frame_numbers, read_sample
 from models.data.word_signers import find_signers
 from models.data.words import INDEX, PHASE, WordOptions, find_clips, plan, run, summary
 from models.errors import SignError
+from models.pose.files import read_pose
+from models.pose.landmarks import FACE, LEFT_HAND, RIGHT_HAND, component, has_component
 from models.progress import Cancelled
 from models.video import VideoReader, probe
 
@@ -93,6 +95,28 @@ def test_a_sample_has_the_frames_and_the_hands_of_its_clip(
             assert np.abs(middle.mean(axis=(0, 1)) - colour).max() < 60
 
 
+def test_the_landmarks_of_a_sample_lie_in_its_picture(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known(monkeypatch)
+    run(WordOptions(raw=raw, out=tmp_path, **SMALL))
+    folder = tmp_path / "THANK YOU" / "person01"
+    sample, pose = read_sample(folder / META), read_pose(folder / LANDMARKS)
+    assert (len(pose.body.data), pose.header.dimensions.width, pose.header.dimensions.height) == (12, 64, 64)
+    assert float(pose.body.fps) == pytest.approx(sample.fps)
+    assert not has_component(pose, FACE)
+    source = signing(seconds=sample.source_frames / 25)
+    for hand, colour, part in ((LEFT_HAND, BLUE, "left_hand"), (RIGHT_HAND, RED, "right_hand")):
+        points, sure = component(pose, hand)
+        assert (sure > 0).any(axis=1).tolist() == sample.seen[part]
+        place = sample.seen[part].index(True)
+        x, y = points[place, :, :2].mean(axis=0).round().astype(int)
+        full = picture(folder / "full" / f"frame_{place + 1:04d}.jpg")
+        assert np.abs(full[y, x] - colour).max() < 60
+        # Depth is in widths of the picture, which is as wide as the square here.
+        assert np.allclose(points[..., 2], component(source, hand)[0][sample.numbers][..., 2], atol=1e-6)
+
+
 def test_the_index_names_who_signs_and_no_signer_is_in_two_splits(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +171,9 @@ def test_mp4_holds_the_same_frames_in_three_files(raw: Path, tmp_path: Path, mon
     run(WordOptions(raw=raw, out=tmp_path / "jpeg", **SMALL))
     run(WordOptions(raw=raw, out=tmp_path / "mp4", format="mp4", **SMALL))
     folder = tmp_path / "mp4" / "HELLO" / "person01"
-    assert sorted(path.name for path in folder.iterdir()) == ["full.mp4", "left_hand.mp4", META, "right_hand.mp4"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "full.mp4", LANDMARKS, "left_hand.mp4", META, "right_hand.mp4"
+    ]  # fmt: skip
     assert probe(folder / "full.mp4").duration_s == pytest.approx(0.8, rel=0.05), "it plays in the clip's time"
     for part in ("full", "left_hand", "right_hand"):
         frames = list(VideoReader(folder / f"{part}.mp4"))
@@ -228,7 +254,7 @@ def test_samples_can_go_to_a_store_elsewhere(raw: Path, tmp_path: Path, monkeypa
     assert (tmp_path / "out" / INDEX).read_bytes() == (tmp_path / "here" / INDEX).read_bytes()
     names = Store(there).names("")
     assert INDEX in names
-    assert len(names) == 1 + 4 * 4
+    assert len(names) == 1 + 4 * 5
     assert not list((tmp_path / "out").rglob("*.mp4"))
 
 

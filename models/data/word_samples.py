@@ -1,6 +1,7 @@
 """One clip of a word to one sample: the whole picture and both hands, as so many frames of one size.
 
     WORD/SAMPLE/full/frame_0001.jpg …   left_hand/ …   right_hand/ …      or full.mp4, left_hand.mp4, right_hand.mp4
+    WORD/SAMPLE/landmarks.pose                                            of these frames, in pixels of the full picture
     WORD/SAMPLE/meta.json                                                 a `Sample`; written last
 
 Design choices:
@@ -27,6 +28,8 @@ from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
+from pose_format import Pose
+from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
 from models.data.hand_boxes import HandBoxes, crop, hand_boxes
 from models.data.store import Store
@@ -34,7 +37,9 @@ from models.data.work import Made, Make
 from models.errors import SignError
 from models.files import safe_name
 from models.pose.extract import PoseOptions, PoseResult, extract_pose, open_session
+from models.pose.files import write_pose
 from models.pose.holistic import HolisticSession
+from models.pose.landmarks import FACE, WORLD, component_start, with_arrays
 from models.pose.span import signing_span
 from models.video import MAX_FPS, Box, VideoReader
 from models.video_decode import Frame
@@ -43,8 +48,8 @@ from models.video_write import VideoWriter
 Format = Literal["jpeg", "mp4"]
 Part = Literal["full", "left_hand", "right_hand"]
 PARTS: tuple[Part, ...] = get_args(Part)
-META = "meta.json"
-VERSION = 1
+META, LANDMARKS = "meta.json", "landmarks.pose"
+VERSION = 2
 """Of the way samples are made; another one makes them again."""
 
 _POSE = PoseOptions(face=False)
@@ -181,12 +186,15 @@ def make_sample(clip: WordClip, store: Store, options: SampleOptions, session: H
 
     Raises VideoError when the clip cannot be read.
     """
-    sample = _described(clip, extract_pose(clip.path, _POSE, session=session), options)
+    result = extract_pose(clip.path, _POSE, session=session)
+    sample = _described(clip, result, options)
     meta = f"{clip.item}/{META}"
     store.remove(meta)
     for name in store.names(clip.item):  # of other options, or of a process that was killed
         store.remove(name)
     written = _write_pictures(clip, sample, store, options)
+    with store.writing(f"{clip.item}/{LANDMARKS}") as path:
+        write_pose(path, _placed(result.pose, sample))
     with store.writing(meta) as path:
         path.write_text(json.dumps(asdict(sample)) + "\n", encoding="utf-8")
     shares = {part: round(sum(seen) / len(seen), 4) for part, seen in sample.seen.items()}
@@ -219,6 +227,21 @@ def _described(clip: WordClip, result: PoseResult, options: SampleOptions) -> Sa
         seen={part: found.seen[numbers].tolist() for part, found in hands.items()},
         boxes={part: _at(found, numbers) for part, found in hands.items()},
     )
+
+
+def _placed(pose: Pose, sample: Sample) -> Pose:
+    """The pose in the frames of the sample, without the face, which nobody looked for, in pixels of the full square."""
+    kept = pose.get_components([one.name for one in pose.header.components if one.name != FACE])
+    data = np.array(np.ma.getdata(kept.body.data)[sample.numbers], np.float32)
+    left, top, right, _ = sample.picture
+    world = component_start(kept, WORLD)  # the last one
+    data[:, :, :world, :2] = data[:, :, :world, :2] * ((right - left) / sample.width) + (left, top)
+    data[:, :, :world, 2] *= (right - left) / sample.size  # depth is in widths of the picture
+    data[:, :, world:, :2] *= (sample.size / sample.width, sample.size / sample.height)  # metres times its size
+    size = PoseHeaderDimensions(width=sample.size, height=sample.size, depth=0)
+    header = PoseHeader(version=kept.header.version, dimensions=size, components=kept.header.components)
+    confidence = np.ma.getdata(kept.body.confidence)[sample.numbers]
+    return Pose(header, with_arrays(kept, data, confidence, fps=sample.fps).body)
 
 
 def fitted(width: int, height: int, size: int) -> Box:
