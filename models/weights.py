@@ -3,14 +3,15 @@
 Nothing here touches the network but `pull`. Weights are looked for as `FOLDER/<name>` in the folder that is given or
 that SIGN_STUDIO_WEIGHTS names, then in the cache of huggingface_hub. Only safetensors are read; nothing unpickles.
 
-Revisions are branches, not commits: the project has been built where no hub could be reached, and a commit that
-nobody has looked at would be a promise that nobody kept. `pull --revision` takes a commit.
+Revisions are branches or pull requests, not commits: the project has been built where no hub could be reached, and a
+commit that nobody has looked at would be a promise that nobody kept. `pull --revision` takes a commit.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +43,9 @@ class Weights:
 
 
 _RAIL = "CreativeML OpenRAIL-M: use for harm, deception and a list of other uses is ruled out"
+_CLIP_LICENCE = (
+    "MIT (that of the CLIP repository); the models' card puts deployed use and surveillance out of its scope"
+)
 _SD_FILES = (
     "model_index.json",
     *(f"{part}/*.json" for part in ("scheduler", "text_encoder", "tokenizer", "unet", "vae", "feature_extractor")),
@@ -54,7 +58,7 @@ _ALL = (
     Weights(
         name="stable-diffusion-v1-5",
         hub_id="stable-diffusion-v1-5/stable-diffusion-v1-5",
-        used_for="both diffusion engines: the picture itself",
+        used_for="both diffusion engines: the picture itself; base actions, the preset full",
         licence=_RAIL,
         files=_SD_FILES,
         needs="unet/*.safetensors",
@@ -71,7 +75,7 @@ _ALL = (
     Weights(
         name="animatediff",
         hub_id="guoyww/animatediff-motion-adapter-v1-5-3",
-        used_for="the AnimateDiff engine: motion",
+        used_for="the AnimateDiff engine: motion; base actions, the preset full",
         licence="Apache-2.0 (that of the AnimateDiff repository)",
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=1670,
@@ -154,6 +158,47 @@ _ALL = (
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=1450,
     ),
+    Weights(
+        name="clip-vit-large-patch14",
+        hub_id="openai/clip-vit-large-patch14",
+        used_for="base actions, the preset full: what is seen of the samples",
+        licence=_CLIP_LICENCE,
+        files=("config.json", "model.safetensors"),
+        size_mb=1710,
+    ),
+    Weights(
+        name="clip-vit-base-patch32",
+        hub_id="openai/clip-vit-base-patch32",
+        used_for="base actions: the same, smaller",
+        licence=_CLIP_LICENCE,
+        files=("config.json", "model.safetensors"),
+        size_mb=605,
+        revision="refs/pr/15",  # its main branch has a pickle only; other projects take the safetensors from here, too
+    ),
+    Weights(
+        name="vgg16",
+        hub_id="timm/vgg16.tv_in1k",
+        used_for="base actions, training: the perceptual loss",
+        licence="BSD-3-Clause",
+        files=("config.json", "model.safetensors"),
+        size_mb=553,
+    ),
+    Weights(
+        name="fid-inception",
+        hub_id="nikhilr01/sen-bridge-weights",
+        used_for="base actions, evaluation: FID",
+        licence="Apache-2.0 (TensorFlow's weights, by way of pytorch-fid)",
+        files=("fid_inception.safetensors",),
+        size_mb=96,
+    ),
+    Weights(
+        name="dinov2-small",
+        hub_id="facebook/dinov2-small",
+        used_for="base actions, training: another perceptual loss",
+        licence="Apache-2.0",
+        files=("config.json", "model.safetensors"),
+        size_mb=88,
+    ),
 )
 TABLE: Mapping[str, Weights] = MappingProxyType({weights.name: weights for weights in _ALL})
 """Everything that the studio can use, by name."""
@@ -217,6 +262,24 @@ def pull(name: str, folder: Path | None = None, revision: str | None = None) -> 
     found = Path(path)
     _check(weights, found)
     return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars or remarks of the libraries while they load and save: the studio has its own."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(levels[0])
+        transformers_logging.set_verbosity(levels[1])
 
 
 def _reason(error: Exception) -> str:

@@ -18,9 +18,10 @@ from tiny_diffusion import build
 from models.animation.diffusion.cost import counted
 from models.animation.diffusion.img2img import controlnet_frames
 from models.animation.diffusion.options import PRESETS, DiffusionOptions
-from models.animation.diffusion.pipelines import load, needed, quiet
+from models.animation.diffusion.pipelines import load, needed
 from models.errors import SignError, WeightsError
 from models.progress import Cancelled
+from models.weights import quiet
 
 OPTIONS = DiffusionOptions(steps=4, strength=0.5, side=64, batch=2, guidance_scale=3.0, prompt="a person signs")
 Frames = list[NDArray[np.uint8]]

@@ -12,9 +12,10 @@ from tiny_diffusion import build
 
 from models.animation.diffusion.hand_repair import CROP_SIDE, crops, paste, refine_hands
 from models.animation.diffusion.options import DiffusionOptions
-from models.animation.diffusion.pipelines import load, quiet
+from models.animation.diffusion.pipelines import load
 from models.pose import landmarks
 from models.pose.openpose import scale_keypoints, to_openpose
+from models.weights import quiet
 
 BIG = 384
 

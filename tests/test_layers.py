@@ -19,6 +19,7 @@ EVERYONE = {
     "models.video_decode",
     "models.video_write",
     "models.weights",
+    "models.windows",
 }
 MAY_USE = {
     "pose": set(),

@@ -16,9 +16,10 @@ from pose_format import Pose
 from tiny_diffusion import build
 
 from models.animation.diffusion.options import DiffusionOptions
-from models.animation.diffusion.pipelines import load, quiet
+from models.animation.diffusion.pipelines import load
 from models.animation.diffusion.temporal import animatediff_frames
 from models.progress import Cancelled
+from models.weights import quiet
 
 OPTIONS = DiffusionOptions(
     steps=4, strength=0.5, side=64, guidance_scale=1.0, window=8, overlap=3, prompt="a person signs"

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from models.animation.diffusion.windows import blended, plan, weights
+from models.windows import blended, plan, weights
 
 SIZES = [(1, 16, 4), (5, 16, 4), (16, 16, 8), (17, 16, 4), (37, 16, 6), (100, 16, 8), (1000, 24, 5)]
 

@@ -22,7 +22,7 @@ from models.animation.puppet.engine import Puppet
 from models.animation.target import Image, Target
 from models.errors import SignError
 from models.progress import Cancelled
-from models.weights import find
+from models.weights import find, quiet
 
 Engine = Literal["puppet", "controlnet", "animatediff"]
 
@@ -82,7 +82,7 @@ def _diffused(
 ) -> Iterator[Image]:
     from models.animation.diffusion.hand_repair import refine_hands
     from models.animation.diffusion.img2img import controlnet_frames
-    from models.animation.diffusion.pipelines import load, quiet
+    from models.animation.diffusion.pipelines import load
     from models.animation.diffusion.temporal import animatediff_frames
 
     wanted = options.diffusion

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.animation.diffusion.options import DiffusionOptions
 from models.errors import SignError, WeightsError
-from models.weights import find, here
+from models.weights import find, here, quiet
 
 Image = NDArray[np.uint8]
 Kind = Literal["controlnet", "animatediff"]
@@ -153,24 +153,6 @@ def interruptible(should_stop: Callable[[], bool] | None, on_step: Callable[[], 
         return values
 
     return step
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars of the libraries: the studio has its own."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
-    diffusers_logging.set_verbosity_error()
-    transformers_logging.set_verbosity_error()
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        diffusers_logging.set_verbosity(levels[0])
-        transformers_logging.set_verbosity(levels[1])
 
 
 def _class(kind: Kind) -> Any:

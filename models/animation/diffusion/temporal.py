@@ -21,9 +21,9 @@ from models.animation.diffusion.img2img import Image, Init, pillow, resized
 from models.animation.diffusion.maps import pose_maps
 from models.animation.diffusion.options import DiffusionOptions
 from models.animation.diffusion.pipelines import enough_memory, interruptible
-from models.animation.diffusion.windows import Floats, blended, plan
 from models.animation.target import Target
 from models.progress import Cancelled
+from models.windows import Floats, blended, plan
 
 _LEAST = 2  # frames that the motion layers need
 
