@@ -100,6 +100,13 @@ TRAINABLES: dict[str, Trainable] = {
             needs="a folder that `signstudio recognize train --data` made, or an empty one",
             recipe=_module("models.recognition.landmark_task"),
         ),
+        Trainable(
+            name="base-action",
+            title="Base action model (video of a word, by diffusion)",
+            about="Draws one clean video of a word out of what many samples of it have in common.",
+            needs="a folder of words that `signstudio data words` made, or an empty one",
+            recipe=_module("models.synthesis.recipe"),
+        ),
     )
 }
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio import recognizing, signs
+from studio import base_actions, recognizing, signs
 from studio.limits import Limits
 from studio.ui import sessions
-from studio.ui.tabs import animate, data, live, pose, recognize, synthesize, train
+from studio.ui.tabs import animate, base, data, live, pose, recognize, synthesize, train
 from studio.ui.theme import CSS, theme
 
 # Nothing about a private video leaves the machine: no analytics, set before the first Blocks is made.
@@ -69,14 +70,33 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
         send(signing.to_pose, signing.made, lambda one: [str(one.video)], [clip], "pose")
         send(signing.to_recognize, signing.made, lambda one: [str(one.video)], [seen.clip], "recognize")
         send(signing.to_animate, signing.made, animate.given, given, "animate")
+        learned = signing.learned
+        send(learned.to_animate, learned.made, lambda one: animate.given(one.sentence), given, "animate")
         send(animation.to_pose, animation.made, lambda one: [str(one.animation.video)], [clip], "pose")
         if trained is not None:
-            send(
-                trained.to_recognize, trained.made, lambda model: [recognize.chosen(model)], [seen.engine], "recognize"
-            )
+            _use_trained(trained, seen.engine, learned, tabs)
         page.load(recognize.refreshed, None, seen.engine, api_visibility="private", show_progress="hidden")
         page.unload(sessions.end)
     return page
+
+
+def _use_trained(trained: train.Onward, engine: gr.Dropdown, learned: base.Onward, tabs: gr.Tabs) -> None:
+    """The button of the Train tab that sends a run's model to where it is used, and says where that is."""
+
+    def drawn_with(model: Path | None) -> bool:
+        return model is not None and base_actions.is_base_action(model.parent)
+
+    def sent(model: Path) -> tuple[Any, ...]:
+        if drawn_with(model):
+            return (gr.skip(), *base.given(model), gr.Tabs(selected="synthesize"))
+        return (recognize.chosen(model), *[gr.skip()] * len(learned.given), gr.Tabs(selected="recognize"))
+
+    def named(model: Path | None) -> gr.Button:
+        return gr.Button(value="Use in Synthesize" if drawn_with(model) else "Use in Recognize")
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    trained.to_recognize.click(sent, trained.made, [engine, *learned.given, tabs], **quiet)
+    trained.made.change(named, trained.made, trained.to_recognize, **quiet)
 
 
 def launch(*, port: int, host: str | None, open_browser: bool) -> None:

@@ -18,6 +18,7 @@ from studio.ui import sessions, views
 from studio.ui.chips import chips, picker
 from studio.ui.errors import required, user_errors
 from studio.ui.streaming import live
+from studio.ui.tabs import base
 
 FIRST_LINE = "HELLO MY NAME fs-ANNA"
 PICTURES = [("Drawn signer", "avatar"), ("Skeleton", "skeleton"), ("OpenPose map, for ControlNet", "openpose")]
@@ -33,6 +34,8 @@ class Onward:
     to_pose: gr.Button
     to_recognize: gr.Button
     to_animate: gr.Button
+    learned: base.Onward
+    """What a trained model made."""
 
 
 def build(limits: Limits) -> Onward:
@@ -56,6 +59,7 @@ def build(limits: Limits) -> Onward:
                 to_recognize = gr.Button("Recognize it", elem_id="synthesize-to-recognize")
                 to_pose = gr.Button("Read its pose", elem_id="synthesize-to-pose")
     made = gr.State(None)
+    learned = base.build(limits)
     outputs = [status, video, timing, files, onward, made]
 
     @user_errors
@@ -85,7 +89,7 @@ def build(limits: Limits) -> Onward:
         concurrency_limit=limits.concurrent_runs,
     )
     stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
-    return Onward(made=made, to_pose=to_pose, to_recognize=to_recognize, to_animate=to_animate)
+    return Onward(made=made, to_pose=to_pose, to_recognize=to_recognize, to_animate=to_animate, learned=learned)
 
 
 def _line() -> gr.Textbox:

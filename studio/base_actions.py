@@ -1,0 +1,235 @@
+"""What the section "Learned base action" and `signstudio base` do: find a model, draw a word, keep what was drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.errors import SignError, WeightsError
+from studio import signs
+from studio.jobs import Jobs
+
+if TYPE_CHECKING:
+    from models.synthesis.options import BaseActionOptions
+    from models.synthesis.pipeline import BaseActionPipeline
+    from models.synthesis.products import BaseActionProducts, BaseActionStep
+
+KIND = "base-action"
+SHIPPED = "demo"
+"""What the model is called that comes with the studio."""
+NO_MODEL = (
+    "There is no base action model here. Train one on the Train tab, or with "
+    "`signstudio train run --model base-action --preset demo`."
+)
+MODEL_FILE = "model.json"
+_ROOT = Path(__file__).parents[1] / "assets" / "base_action"
+_RUN = "run:"
+_COMFORTABLE_PX = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseModel:
+    """A model that can be chosen."""
+
+    name: str
+    title: str
+    folder: Path
+
+    @property
+    def words(self) -> list[str]:
+        """What it can draw."""
+        found = _about(self.folder).get("words", [])
+        return sorted(map(str, found)) if isinstance(found, list) else []
+
+    @property
+    def enlarge(self) -> int:
+        """How many times as large its pictures are comfortable to look at."""
+        config = _about(self.folder).get("config")
+        size = config.get("size") if isinstance(config, dict) else None
+        return max(1, _COMFORTABLE_PX // size) if isinstance(size, int) and size > 0 else 1
+
+    @property
+    def trained_on(self) -> str:
+        """What it learned from, in a sentence."""
+        said = str(_about(self.folder).get("trained_on", "")).strip()
+        return f"This model was {said}." if said else "This model does not say what it was trained on."
+
+
+def models(among: Jobs) -> list[BaseModel]:
+    """The one that comes with the studio, and those that were trained here and have a model, newest first."""
+    found = []
+    if _holds_model(_ROOT):
+        found.append(BaseModel(name=SHIPPED, title="The demo model that comes with the studio", folder=_ROOT))
+    for job in among.list():
+        folder = among.run(job.id).model
+        if job.model == KIND and _holds_model(folder):
+            found.append(BaseModel(name=f"{_RUN}{job.id}", title=f"Your run {job.name or job.id}", folder=folder))
+    return found
+
+
+def find_model(name: str | None, among: Jobs) -> BaseModel:
+    """The model of this name. Raises SignError for one that is not there any more."""
+    known = models(among)
+    for one in known:
+        if one.name == name:
+            return one
+    raise SignError("This model is not here any more; choose another one." if known and name else NO_MODEL)
+
+
+def model_of(folder: Path) -> str:
+    """The name of the model that a training run keeps in this folder."""
+    return f"{_RUN}{folder.parent.name}"
+
+
+def is_base_action(run: Path) -> bool:
+    """Whether a training run, by its folder, is of this kind."""
+    try:
+        return bool(json.loads((run / "config.json").read_text(encoding="utf-8")).get("model") == KIND)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def model_folder(name: str | None, among: Jobs) -> Path:
+    """The folder of a model: by a run's name or folder, or by its own; None is what comes with the studio.
+
+    Raises SignError when there is none.
+    """
+    if name is None:
+        if not _holds_model(_ROOT):
+            raise WeightsError(NO_MODEL)
+        return _ROOT
+    for folder in (Path(name), Path(name) / "model"):
+        if _holds_model(folder):
+            return folder
+    if Path(name).is_dir():
+        raise SignError(f"{name} holds no base action model; name a run of {KIND}, or a folder with a {MODEL_FILE}.")
+    for job in among.list():
+        if name in (job.id, job.name):
+            folder = among.run(job.id).model
+            if job.model != KIND:
+                raise SignError(f"{name} is a run of {job.model}, and not of {KIND}; choose another one.")
+            if not _holds_model(folder):
+                raise SignError(f"{name} has no model yet; the first validation writes it.")
+            return folder
+    raise SignError(f"There is no run and no folder {name!r}; `signstudio train list` names the runs.")
+
+
+def open_model(folder: Path, weights: Path | None = None) -> BaseActionPipeline:
+    """The model in a folder; the last one stays in memory. Raises WeightsError when it cannot be used."""
+    try:
+        info = (folder / MODEL_FILE).stat()
+    except OSError as error:
+        raise WeightsError(f"{folder.name} holds no base action model ({error.strerror}).") from error
+    return _opened(folder.absolute(), weights, info.st_mtime_ns)
+
+
+def mark_of(folder: Path) -> str:
+    """A text that another model, or the same one trained further, does not have."""
+    made = hashlib.sha256()
+    for path in sorted((folder / MODEL_FILE, *folder.rglob("*.safetensors"), *folder.rglob("*.pose"))):
+        made.update(str(path.relative_to(folder)).encode())
+        with path.open("rb") as file:
+            made.update(hashlib.file_digest(file, "sha256").digest())
+    return made.hexdigest()[:16]
+
+
+def make(
+    model: BaseModel,
+    word: str,
+    folder: Path,
+    chosen: dict[str, Any],
+    tell: Callable[[BaseActionStep], None],
+    should_stop: Callable[[], bool],
+) -> BaseActionProducts:
+    """Draw a word. chosen: as `options` takes them. Raises SignError for what cannot be drawn, Cancelled."""
+    # Late: seconds.
+    from models.synthesis.products import BaseActionStep, make_base_action
+
+    wanted = options(**chosen)
+    tell(BaseActionStep(words="Loading the model", done=0, total=None, seconds_left=None))
+    return make_base_action(open_model(model.folder), word, folder, wanted, tell, should_stop)
+
+
+def made_or_make(
+    pipeline: BaseActionPipeline,
+    word: str,
+    folder: Path,
+    wanted: BaseActionOptions,
+    mark: str,
+    tell: Callable[[BaseActionStep], None],
+) -> BaseActionProducts:
+    """What the same model made of the word with the same options; it is drawn where that is not there yet."""
+    from models.synthesis.options import find_word
+    from models.synthesis.products import made_before, make_base_action
+
+    known = find_word(pipeline.words, word)
+    before = made_before(folder, known, wanted, mark)
+    return before or make_base_action(pipeline, known, folder, wanted, tell, mark=mark)
+
+
+def options(
+    *,
+    source: str = "medoid",
+    sampler: str = "ddim",
+    steps: int = 16,
+    guidance: float = 1.5,
+    seed: int = 0,
+    speed: float = 1.0,
+    frames: int | None = None,
+    begin: str = "noise",
+    clip: Path | None = None,
+    strength: float = 0.6,
+    enlarge: int = 1,
+) -> BaseActionOptions:
+    """The options of a base action video, as a form or a command line has them. strength: of what is drawn over."""
+    from models.synthesis.options import BaseActionOptions
+    from models.synthesis.sampling import SamplingOptions
+
+    sampling = SamplingOptions(
+        sampler=sampler,  # type: ignore[arg-type]  # checked there
+        steps=steps,
+        guidance=guidance,
+        seed=seed,
+        strength=1.0 if begin == "noise" else strength,
+    )
+    return BaseActionOptions(
+        source=source,  # type: ignore[arg-type]
+        speed=speed,
+        frames=frames,
+        begin=begin,  # type: ignore[arg-type]
+        clip=clip,
+        enlarge=enlarge,
+        sampling=sampling,
+    )
+
+
+def keep(made: BaseActionProducts, own: Path, folder: Path) -> tuple[str, str | None]:
+    """Add what was made to the lexicon of the studio, or of the page; see `studio.signs.keep`."""
+    return signs.keep(made.pose, made.gloss, "", own, folder)
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path, weights: Path | None, _written_ns: int) -> BaseActionPipeline:
+    import torch
+
+    from models.synthesis.pipeline import BaseActionPipeline
+
+    found = BaseActionPipeline.from_pretrained(folder, weights)
+    return found.to("cuda") if torch.cuda.is_available() else found
+
+
+def _holds_model(folder: Path) -> bool:
+    return _about(folder).get("kind") == KIND  # without the libraries that `holds_base_action` brings
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

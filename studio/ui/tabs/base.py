@@ -1,0 +1,255 @@
+"""The section "Learned base action" of the Synthesize tab: a word in; its video, drawn by a trained model, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from models.synthesis.products import BaseActionProducts, BaseActionStep
+from studio import base_actions
+from studio.base_actions import BaseModel
+from studio.inputs import check_clip
+from studio.jobs import Jobs
+from studio.limits import Limits
+from studio.ui import sessions, views
+from studio.ui.errors import required, user_errors
+from studio.ui.streaming import live
+
+ABOUT = (
+    "A trained model draws a word anew: it learned from many samples of the word, and makes one clean video of it. "
+    "It knows the words that it was trained on, and no others."
+)
+SOURCES = [("The most typical sample of the word", "medoid"), ("The mean of all samples", "barycentre")]
+SAMPLERS = [("DDIM", "ddim"), ("DPM-Solver", "dpm"), ("LCM", "lcm")]
+BEGINNINGS = [("Nothing: from noise", "noise"), ("The drawn signer", "avatar"), ("A clip of the word", "clip")]
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Onward:
+    """What was made (a BaseActionProducts), the button that sends it to Animate, and what another tab fills in."""
+
+    made: gr.State
+    to_animate: gr.Button
+    section: gr.Accordion
+    model: gr.Dropdown
+    word: gr.Dropdown
+    trained_on: gr.HTML
+    enlarge: gr.Dropdown
+
+    @property
+    def given(self) -> list[Any]:
+        """Where the values of `given` go."""
+        return [self.section, self.model, self.word, self.trained_on, self.enlarge]
+
+
+def build(limits: Limits, among: Jobs | None = None) -> Onward:
+    """Draw the section inside the current gr.Tab. among: training runs, whose models can be chosen."""
+    jobs = among or Jobs()
+    with gr.Accordion("Learned base action", open=False, elem_id="base") as section:
+        gr.Markdown(ABOUT)
+        with gr.Row():
+            with gr.Column(scale=6, min_width=340):
+                model = gr.Dropdown([], label="Model", elem_id="base-model")
+                trained_on = gr.HTML(elem_id="base-trained-on")
+                word = gr.Dropdown([], label="Word", elem_id="base-word")
+                options, clip, enlarge = _options()
+                with gr.Row():
+                    go = gr.Button("Make", variant="primary", elem_id="base-go")
+                    stop = gr.Button("Stop", variant="stop", elem_id="base-stop")
+            with gr.Column(scale=5, min_width=340):
+                status = gr.HTML(views.message("Choose a word, then make its video."), elem_id="base-status")
+                video = gr.Video(
+                    label="Base action video, drawn by a model", interactive=False, height=400, elem_id="base-video"
+                )
+                about = gr.HTML(elem_id="base-about")
+                with gr.Row(visible=False) as onward:
+                    keep = gr.Button("Add to my lexicon", elem_id="base-keep")
+                    to_animate = gr.Button("Animate a person with it", elem_id="base-to-animate")
+                kept = gr.HTML(elem_id="base-kept")
+                archive = gr.File(
+                    label="Your signs as a lexicon (zip)", interactive=False, visible=False, elem_id="base-zip"
+                )
+                sheet = gr.Image(
+                    label="Contact sheet",
+                    show_label=False,  # it would lie on the sheet's own title
+                    alt_text="Contact sheet: frames of the video in equal steps, numbered",
+                    interactive=False,
+                    visible=False,
+                    buttons=["download", "fullscreen"],
+                    elem_id="base-sheet",
+                )
+                files = gr.File(
+                    label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="base-files"
+                )
+    made = gr.State(None)
+    outputs = [status, video, about, sheet, files, onward, kept, archive, made]
+
+    @user_errors
+    def on_make(request: gr.Request, name: str | None, wanted: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
+        picked = base_actions.find_model(name, jobs)
+        chosen = _chosen(*values)
+        required(wanted, "There is no word yet; choose one.")
+        if chosen["clip"] is not None:
+            check_clip(chosen["clip"], limits)
+        page = sessions.session(request)
+        folder, hidden = page.new_folder(), gr.update(visible=False)
+
+        def work(tell: Callable[[BaseActionStep], None]) -> BaseActionProducts:
+            return base_actions.make(picked, str(wanted), folder, chosen, tell, page.stop.is_set)
+
+        yield from live(
+            work,
+            page.stop,
+            first=(views.message("Starting …"), None, "", hidden, hidden, hidden, "", hidden, None),
+            shown=_shown,
+            stopped=(views.message(views.STOPPED), *[gr.skip()] * 8),
+        )
+
+    @user_errors
+    def on_keep(request: gr.Request, products: BaseActionProducts | None) -> tuple[Any, ...]:
+        required(products, "There is no video yet; make one first.")
+        page = sessions.session(request)
+        words, packed = base_actions.keep(products, page.lexicon, page.new_folder())
+        return views.message(words), gr.update(value=packed, visible=packed is not None)
+
+    def on_open(name: str | None) -> tuple[Any, ...]:
+        return _filled(jobs, name)
+
+    def on_model(name: str | None) -> tuple[Any, ...]:
+        return _filled(jobs, name)[1:]
+
+    go.click(
+        on_make,
+        [model, word, clip, *options],
+        outputs,
+        api_name="base_action",
+        show_progress="minimal",  # the place in the queue
+        show_progress_on=status,
+        concurrency_id="work",
+        concurrency_limit=limits.concurrent_runs,
+    )
+    keep.click(on_keep, made, [kept, archive], **QUIET)
+    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    section.expand(on_open, model, [model, word, trained_on, enlarge], **QUIET)
+    model.input(on_model, model, [word, trained_on, enlarge], **QUIET)
+    return Onward(
+        made=made,
+        to_animate=to_animate,
+        section=section,
+        model=model,
+        word=word,
+        trained_on=trained_on,
+        enlarge=enlarge,
+    )
+
+
+def given(folder: Path, among: Jobs | None = None) -> list[Any]:
+    """What another tab sends here: the section opened, with the model of a training run chosen by its folder."""
+    return [gr.Accordion(open=True), *_filled(among or Jobs(), base_actions.model_of(folder))]
+
+
+def _options() -> tuple[list[Any], gr.Video, gr.Dropdown]:
+    """The option widgets in the order of `_chosen`; the clip to draw over; how much the video is enlarged."""
+    source = gr.Radio(SOURCES, value="medoid", label="Made after", elem_id="base-source")
+    with gr.Row():
+        speed = gr.Slider(0.4, 2.0, value=1.0, step=0.1, label="Speed", elem_id="base-speed")
+        enlarge = gr.Dropdown(
+            [1, 2, 4, 8], value=1, label="Enlarged", info="Times the model's pictures.", elem_id="base-enlarge"
+        )
+    with gr.Accordion("Advanced", open=False):
+        with gr.Row():
+            sampler = gr.Dropdown(SAMPLERS, value="ddim", label="Sampler")
+            steps = gr.Slider(1, 50, value=16, step=1, label="Steps", elem_id="base-steps")
+        with gr.Row():
+            guidance = gr.Slider(
+                1,
+                5,
+                value=1.5,
+                step=0.1,
+                label="Guidance",
+                info="How strictly it keeps to the word; 1 is twice as quick.",
+            )
+            seed = gr.Number(0, precision=0, label="Seed", info="The same number gives the same video.")
+        begin = gr.Radio(BEGINNINGS, value="noise", label="Draw over", elem_id="base-begin")
+        strength = gr.Slider(
+            0.1, 0.95, value=0.6, step=0.05, label="How much is drawn anew", visible=False, elem_id="base-strength"
+        )
+        clip = gr.Video(label="Clip of the word", sources=["upload"], visible=False, height=240, elem_id="base-clip")
+    begin.change(
+        lambda kind: (gr.update(visible=kind != "noise"), gr.update(visible=kind == "clip")),
+        begin,
+        [strength, clip],
+        **QUIET,
+    )
+    return [source, speed, enlarge, sampler, steps, guidance, seed, begin, strength], clip, enlarge
+
+
+def _chosen(
+    clip: str | None,
+    source: str,
+    speed: float,
+    enlarge: int,
+    sampler: str,
+    steps: int,
+    guidance: float,
+    seed: float | None,
+    begin: str,
+    strength: float,
+) -> dict[str, Any]:
+    over = required(clip, "There is no clip to draw over yet; upload one.") if begin == "clip" else None
+    return {
+        "source": source,
+        "speed": speed,
+        "enlarge": int(enlarge),
+        "sampler": sampler,
+        "steps": int(steps),
+        "guidance": guidance,
+        "seed": int(seed or 0),
+        "begin": begin,
+        "strength": strength,
+        "clip": None if over is None else Path(over),
+    }
+
+
+def _filled(jobs: Jobs, name: str | None) -> tuple[Any, ...]:
+    """The models that there are now; the words of the chosen one, what it was trained on, how much to enlarge."""
+    known = base_actions.models(jobs)
+    if not known:
+        empty = gr.Dropdown(choices=[], value=None)
+        return empty, empty, views.message(base_actions.NO_MODEL), gr.skip()
+    picked: BaseModel = next((one for one in known if one.name == name), known[0])
+    words = picked.words
+    return (
+        gr.Dropdown(choices=[(one.title, one.name) for one in known], value=picked.name),
+        gr.Dropdown(choices=words, value=next(iter(words), None)),
+        views.message(picked.trained_on),
+        picked.enlarge,
+    )
+
+
+def _shown(report: BaseActionStep | BaseActionProducts) -> tuple[Any, ...]:
+    if isinstance(report, BaseActionStep):
+        return (_step(report), *[gr.skip()] * 8)
+    return (
+        views.message(f"Done: {report.word}, made in {views.duration(report.seconds)}."),
+        gr.Video(value=str(report.video), subtitles=str(report.captions)),
+        views.notes(report.lines()),
+        gr.update(value=str(report.sheet), visible=True),
+        gr.update(value=[str(path) for path in report.downloads], visible=True),
+        gr.update(visible=True),
+        "",
+        gr.update(visible=False),
+        report,
+    )
+
+
+def _step(report: BaseActionStep) -> str:
+    left = "" if report.seconds_left is None else f"about {views.duration(report.seconds_left)} left"
+    if not report.total:
+        return views.message(f"{report.words} …")
+    return views.bar(f"{report.words}: step {report.done} of {report.total}", left, report.done / report.total)
