@@ -18,7 +18,7 @@ from pose_format import Pose
 from models.errors import SignError, WeightsError
 from models.progress import Cancelled
 from models.synthesis import pipeline as pipeline_module
-from models.synthesis.losses import Judges, losses
+from models.synthesis.losses import Critics, losses
 from models.synthesis.network import BaseAction, Told, extra_channels, new_unet, widened
 from models.synthesis.pipeline import BaseActionPipeline, holds_base_action
 from models.synthesis.prepared import array_path, read_motion, read_window
@@ -256,11 +256,11 @@ def test_batches_depend_on_their_number_alone_and_an_epoch_shows_every_sample(ta
 def test_terms_without_weight_are_not_computed_and_noisy_frames_are_not_decoded(task: BaseActionTask) -> None:
     batch = task.batch(0)
     clean = batch.latents + 0.1
-    judges = Judges(vae=None, encoder=None, features=None)  # whoever decodes with it fails
+    critics = Critics(vae=None, encoder=None, features=None)  # whoever decodes with it fails
     only = replace(TRAINING.loss, hands=0, layout=0, perceptual=0, consistency=0)
-    assert set(losses(clean, batch.layout, batch, alphas()[batch.times], only, judges)) == {"full"}
+    assert set(losses(clean, batch.layout, batch, alphas()[batch.times], only, critics)) == {"full"}
     dark = replace(batch, times=torch.full_like(batch.times, 999))
-    found = losses(clean, batch.layout, dark, alphas()[dark.times], TRAINING.loss, judges)
+    found = losses(clean, batch.layout, dark, alphas()[dark.times], TRAINING.loss, critics)
     assert float(found["consistency"]) == 0
     assert float(found["layout"]) == 0
     assert float(found["full"]) == pytest.approx(0.01 * TRAINING.loss.snr_low, rel=1e-3)
@@ -271,15 +271,15 @@ def test_the_loss_of_hands_sees_only_hands(task: BaseActionTask) -> None:
     batch = task.batch(1)
     away = batch.latents + (1 - batch.hands)
     only = replace(TRAINING.loss, full=0, layout=0, perceptual=0, consistency=0)
-    judges = Judges(vae=None, encoder=None, features=None)
-    assert float(losses(away, batch.layout, batch, alphas()[batch.times], only, judges)["hands"]) == 0
+    critics = Critics(vae=None, encoder=None, features=None)
+    assert float(losses(away, batch.layout, batch, alphas()[batch.times], only, critics)["hands"]) == 0
 
 
 def test_pixel_terms_teach_the_latents(task: BaseActionTask) -> None:
     batch = task.batch(2)
     light = replace(batch, times=torch.full_like(batch.times, 10), drop=torch.zeros_like(batch.drop))
     clean = (batch.latents + 0.3 * torch.randn_like(batch.latents)).requires_grad_()
-    found = losses(clean, batch.layout, light, alphas()[light.times], TRAINING.loss, task._judges)
+    found = losses(clean, batch.layout, light, alphas()[light.times], TRAINING.loss, task._critics)
     (found["perceptual"] + found["consistency"]).backward()
     assert clean.grad is not None
     assert (clean.grad.abs().sum(dim=(2, 3, 4)) > 0).sum() == len(clean) * TRAINING.loss.pixel_frames

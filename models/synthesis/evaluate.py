@@ -9,7 +9,6 @@ motion is in the embeddings at all, are made on some samples of each word.
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ import torch
 
 from models.data.work import fingerprint
 from models.errors import SignError
-from models.files import replacing, safe_name
+from models.files import safe_name, write_json
 from models.synthesis.config import BaseActionTraining
 from models.synthesis.evaluated_clips import (
     COMPARED,
@@ -307,20 +306,3 @@ def _told_model(pipeline: BaseActionPipeline, run: Run) -> Values:
         "words": len(pipeline.words),
         "step": None if best is None else best.step,
     }
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """As a file; numbers have six digits, and what is no number is null."""
-    with replacing(path) as temporary:
-        text = json.dumps(_rounded(values), indent=1, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _rounded(values: Any) -> Any:
-    if isinstance(values, Mapping):
-        return {name: _rounded(value) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_rounded(value) for value in values]
-    if isinstance(values, float):
-        return float(f"{values:.6g}") if np.isfinite(values) else None
-    return values

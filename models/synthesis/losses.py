@@ -60,7 +60,7 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judges:
+class Critics:
     """The frozen networks that terms are computed with."""
 
     vae: Any
@@ -86,7 +86,7 @@ class EncoderFeatures(nn.Module):
 
 
 def losses(
-    clean: Tensor, layout: Tensor, batch: Batch, alpha: Tensor, options: LossOptions, judges: Judges
+    clean: Tensor, layout: Tensor, batch: Batch, alpha: Tensor, options: LossOptions, critics: Critics
 ) -> dict[str, Tensor]:
     """Every term that has a weight. clean (B, W, C, h, h): the estimate of the latents; alpha (B,): alpha_bar."""
     error = (clean.float() - batch.latents) ** 2
@@ -100,13 +100,13 @@ def losses(
     if options.layout:
         terms["layout"] = functional.mse_loss(layout.float(), batch.layout) / LAYOUT_VARIANCE
     if options.needs_pixels:
-        terms |= _of_pixels(clean, batch, alpha, options, judges)
+        terms |= _of_pixels(clean, batch, alpha, options, critics)
     return terms
 
 
-def _of_pixels(clean: Tensor, batch: Batch, alpha: Tensor, options: LossOptions, judges: Judges) -> dict[str, Tensor]:
+def _of_pixels(clean: Tensor, batch: Batch, alpha: Tensor, options: LossOptions, critics: Critics) -> dict[str, Tensor]:
     """The terms that look at decoded frames: of clips with little noise, that were told what to show."""
-    perceptual = options.perceptual > 0 and judges.features is not None
+    perceptual = options.perceptual > 0 and critics.features is not None
     told = (1 - alpha <= options.pixel_noise) & ~batch.drop
     if not told.any():
         nothing = clean.sum() * 0
@@ -115,16 +115,16 @@ def _of_pixels(clean: Tensor, batch: Batch, alpha: Tensor, options: LossOptions,
         )
     clips = torch.arange(len(clean), device=clean.device)[told, None]
     places = batch.pixels[told]
-    made = decode(judges.vae, clean[clips, places].flatten(0, 1))
+    made = decode(critics.vae, clean[clips, places].flatten(0, 1))
     with torch.no_grad():
-        real = decode(judges.vae, batch.latents[clips, places].flatten(0, 1))
+        real = decode(critics.vae, batch.latents[clips, places].flatten(0, 1))
     terms = {}
     if perceptual:
-        assert judges.features is not None
-        terms["perceptual"] = distance(judges.features, made, real)
+        assert critics.features is not None
+        terms["perceptual"] = distance(critics.features, made, real)
     if options.consistency:
         # Of the real frame as it is shown, and not as it was filmed: it may have other colours.
         with torch.no_grad():
-            wanted = embed(judges.encoder, real)
-        terms["consistency"] = 1 - functional.cosine_similarity(embed(judges.encoder, made), wanted, dim=-1).mean()
+            wanted = embed(critics.encoder, real)
+        terms["consistency"] = 1 - functional.cosine_similarity(embed(critics.encoder, made), wanted, dim=-1).mean()
     return terms

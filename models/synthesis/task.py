@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.errors import SignError
 from models.synthesis.config import BaseActionTraining
 from models.synthesis.demo_data import is_drawn
-from models.synthesis.losses import Batch, EncoderFeatures, Judges, losses
+from models.synthesis.losses import Batch, Critics, EncoderFeatures, losses
 from models.synthesis.motion import Motion
 from models.synthesis.network import BaseAction
 from models.synthesis.pipeline import WordExample, example, save_base_action
@@ -52,7 +52,7 @@ class BaseActionTask:
         self._alphas = alphas()
         if config.loss.features == "encoder":
             features = EncoderFeatures(nets.encoder)
-        self._judges = Judges(vae=nets.vae, encoder=nets.encoder, features=features)
+        self._critics = Critics(vae=nets.vae, encoder=nets.encoder, features=features)
 
     def parts(self) -> dict[str, Part]:
         """The UNet, and what tells it."""
@@ -91,7 +91,7 @@ class BaseActionTask:
             given_layout=batch.given_layout,
         )
         clean = clean_latents(answer.float(), given, batch.reference, alpha, self.config.model.prediction)
-        return losses(clean, layout, batch, alpha, self.config.loss, self._judges)
+        return losses(clean, layout, batch, alpha, self.config.loss, self._critics)
 
     def weights(self) -> dict[str, float]:
         """See `Task`."""
@@ -211,7 +211,7 @@ class BaseActionTask:
 
     def _move(self, device: torch.device) -> None:
         """The frozen networks to where the batch is."""
-        for net in (self.nets.vae, self.nets.encoder, self._judges.features):
+        for net in (self.nets.vae, self.nets.encoder, self._critics.features):
             if net is not None and next(net.parameters()).device != device:
                 net.to(device)
 

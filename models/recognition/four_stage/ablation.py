@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import SignError
-from models.files import replacing
-from models.recognition.four_stage.evaluate import EVALUATION, evaluate, write_json
+from models.files import replacing, write_json
+from models.recognition.four_stage.evaluate import EVALUATION, evaluate
 from models.recognition.four_stage.recipe import build, prepare
 from models.recognition.four_stage.task import FourStageTraining
 from models.training import Run, Status, fit

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from models.errors import SignError
-from models.files import replacing
+from models.files import write_json
 from models.recognition.four_stage.batches import Batches, rows_needed
 from models.recognition.four_stage.clips import DRAWN, Clip
 from models.recognition.four_stage.files import load_four_stage, trained_on
@@ -177,18 +175,3 @@ def _told_model(model: FourStage, run: Run) -> Values:
         "config": to_dict(model.config),
         "step": None if best is None else best.step,
     }
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """As a file; numbers have six digits."""
-    with replacing(path) as temporary:
-        text = json.dumps(_rounded(values), indent=1, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _rounded(values: Any) -> Any:
-    if isinstance(values, Mapping):
-        return {name: _rounded(value) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_rounded(value) for value in values]
-    return float(f"{values:.6g}") if isinstance(values, float) else values
