@@ -250,6 +250,8 @@ def _work(run: Run, say: _Teller) -> None:
         say(state="evaluating", seconds_left=None, words="Judging the model.")
         try:
             trainable.evaluate(run)
+        except Cancelled:
+            words = "Trained; the evaluation was stopped."
         except Exception as error:  # noqa: BLE001 - the model is trained and kept; what went wrong is in the log
             traceback.print_exc()
             words = f"Trained, but the evaluation failed: {error}"

@@ -100,6 +100,16 @@ def test_an_evaluation_that_fails_does_not_take_the_model_away(monkeypatch: pyte
     assert run.status().state == "finished" and "evaluation failed: no figures" in run.status().words
 
 
+def test_an_evaluation_that_is_stopped_does_not_take_the_model_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(run: Run) -> dict[str, Any]:
+        raise Cancelled
+
+    monkeypatch.setattr("toy_training.ToyRecipe.evaluate", staticmethod(stopped))
+    run = toy_run(loop__steps=2)
+    training.carry_out(run)
+    assert run.status().state == "finished" and run.status().words == "Trained; the evaluation was stopped."
+
+
 def test_an_order_is_checked_before_anything_is_made(tmp_path: Path) -> None:
     for order, said in (
         (Order(model="none", preset="demo"), "no model 'none'"),
