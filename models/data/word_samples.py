@@ -252,6 +252,15 @@ def fitted(width: int, height: int, size: int) -> Box:
     return left, top, left + wide, top + high
 
 
+def letterboxed(frame: Frame, size: int) -> Frame:
+    """A frame (H, W, 3) in a black square, as `fitted` says."""
+    left, top, right, bottom = fitted(frame.shape[1], frame.shape[0], size)
+    way = cv2.INTER_AREA if right - left < frame.shape[1] else cv2.INTER_CUBIC
+    made = np.zeros((size, size, 3), np.uint8)
+    made[top:bottom, left:right] = cv2.resize(frame, (right - left, bottom - top), interpolation=way)
+    return made
+
+
 def _at(found: HandBoxes, numbers: list[int]) -> list[Box] | None:
     if found.boxes is None:
         return None
@@ -281,11 +290,7 @@ def _write_pictures(clip: WordClip, sample: Sample, store: Store, options: Sampl
 def _picture(frame: Frame, part: Part, place: int, sample: Sample) -> Frame:
     """What one part of the sample shows in one frame."""
     if part == "full":
-        left, top, right, bottom = sample.picture
-        way = cv2.INTER_AREA if right - left < sample.width else cv2.INTER_CUBIC
-        made = np.zeros((sample.size, sample.size, 3), np.uint8)
-        made[top:bottom, left:right] = cv2.resize(frame, (right - left, bottom - top), interpolation=way)
-        return made
+        return letterboxed(frame, sample.size)
     boxes = sample.boxes[part]
     if boxes is None:
         return np.zeros((sample.hand_size, sample.hand_size, 3), np.uint8)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.word_samples import fitted
+from models.data.word_samples import letterboxed
 from models.errors import LexiconError, SignError
 from models.files import safe_name
 from models.lexicon.avatar import render_avatar
@@ -56,7 +56,7 @@ def clip_frames(clip: Path, frames: int, size: int) -> Images:
     """
     numbers = _spread(sum(1 for _ in _read(clip)), frames)
     wanted = set(numbers.tolist())
-    kept = {number: _letterboxed(frame, size) for number, frame in enumerate(_read(clip)) if number in wanted}
+    kept = {number: letterboxed(frame, size) for number, frame in enumerate(_read(clip)) if number in wanted}
     return np.stack([kept[number] for number in numbers.tolist()])
 
 
@@ -77,14 +77,6 @@ def _read(clip: Path) -> Iterator[Images]:
         if picture is None:
             raise SignError(f"{safe_name(path)} is no picture that can be read; take it out of the folder.")
         yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8)
-
-
-def _letterboxed(frame: Images, size: int) -> Images:
-    left, top, right, bottom = fitted(frame.shape[1], frame.shape[0], size)
-    way = cv2.INTER_AREA if right - left < frame.shape[1] else cv2.INTER_CUBIC
-    made = np.zeros((size, size, 3), np.uint8)
-    made[top:bottom, left:right] = cv2.resize(frame, (right - left, bottom - top), interpolation=way)
-    return made
 
 
 def _spread(have: int, want: int) -> NDArray[np.intp]:

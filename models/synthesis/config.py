@@ -143,8 +143,8 @@ class DataOptions:
     shared_noise: float = 0.6
     """Share of the noise's variance that all frames of a clip have in common."""
     colours: int = 1
-    """Colourings of each sample, the first as it was filmed: where signers are few, the others keep the model from
-    knowing by heart who wears what, and from telling it by the embeddings."""
+    """Colourings of each training sample, the first as it was filmed, the others in other light: where signers are few
+    they keep the model from knowing by heart who wears what, and from telling it by the embeddings."""
     signers: int = 24
     """Who is drawn for the demo, where the folder has no samples."""
 

@@ -38,7 +38,7 @@ Tell = Callable[[str, int, int], None]
 """Gets what is being done, how much is done, and of how much."""
 
 FOLDER = "base-action"
-_VERSION = 2
+_VERSION = 3
 _ARMS = (0, 11, 12, 13, 14, 15, 16)  # nose, shoulders, elbows, wrists
 _POOL = 12_000  # pictures that the small codec and encoder learn from, at most: 150 MB at 64 px
 _BODY_SURE = 0.3
@@ -100,15 +100,20 @@ def prepare_arrays(samples: Samples, config: BaseActionConfig, nets: Frozen, tel
         tell("Computing latents and embeddings", done, len(samples.all))
 
 
-def recoloured(pictures: Tensor, generator: torch.Generator, *, alike: bool = False) -> Tensor:
+def recoloured(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """The same in other colours, (N, 3, S, S) of 0 to 1: the channels change places, and each gets a gain and an
-    offset; alike: the same for all. Few signers have few colours, and a network would learn these by heart."""
-    count = 1 if alike else len(pictures)
-    places = torch.rand((count, 3), generator=generator).argsort(dim=1).expand(len(pictures), 3)
+    offset. Few signers have few colours, and what is learned from them should hold for all."""
+    count = len(pictures)
+    places = torch.rand((count, 3), generator=generator).argsort(dim=1)
     gain = 0.5 + 0.8 * torch.rand((count, 3, 1, 1), generator=generator)
     offset = (1 - gain) * torch.rand((count, 3, 1, 1), generator=generator)
-    mixed = pictures[torch.arange(len(pictures))[:, None], places]
-    return (mixed * gain + offset).clamp(0, 1)
+    return (pictures[torch.arange(count)[:, None], places] * gain + offset).clamp(0, 1)
+
+
+def relit(clip: Tensor, generator: torch.Generator) -> Tensor:
+    """All frames (T, 3, S, S) of a clip in the same other light, in which people still have people's colours."""
+    gain = (0.8 + 0.4 * torch.rand(1, generator=generator)) * (0.9 + 0.2 * torch.rand((3, 1, 1), generator=generator))
+    return (clip * gain).clamp(0, 1)
 
 
 def array_path(samples: Samples, nets: Frozen, sample: WordSample) -> Path:
@@ -141,7 +146,7 @@ def _write_arrays(
         pictures = views[0].transpose(0, 1).float() / 255
         generator = torch.Generator().manual_seed(sample.number)
         others = nets.colours - 1 if sample.split == "train" else 0
-        shown = [pictures, *(recoloured(pictures, generator, alike=True) for _ in range(others))]
+        shown = [pictures, *(relit(pictures, generator) for _ in range(others))]
         latents = torch.stack([encode(nets.vae, one.to(device)).cpu() for one in shown])
     arrays = {
         "latents": latents.half().contiguous(),
