@@ -54,7 +54,7 @@ AIM = 0.80
 """Share of the generated clips that should be taken for their word."""
 JUDGE_AIM = 0.97
 """Share of the real clips that the judge of words has to get right for its word to count."""
-PER_WORD = 2
+PER_WORD = 1
 """Samples of each word that the ablations and comparisons are made of."""
 _FIGURES = ("psnr_db", "ssim", "similarity", "hand_distance_palms", "hands_found", "seconds")
 _TEMPORAL = ("warping_error", "warping_error_real", "flicker", "flicker_real", "liveliness")
