@@ -22,7 +22,7 @@ from models.synthesis.codec import decode
 from models.synthesis.config import LossOptions
 from models.synthesis.encoder import SmallEncoder
 from models.synthesis.features import embed, prepared
-from models.synthesis.perceptual import distance
+from models.synthesis.perceptual import distance, token_maps
 from models.synthesis.schedule import snr
 
 LAYOUT_VARIANCE = 0.02
@@ -77,12 +77,12 @@ class EncoderFeatures(nn.Module):
         self.encoder = encoder
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """(N, 3, S, S) of 0 to 1 -> two layers: (N, C, h, h), or of a transformer (N, C, tokens, 1)."""
+        """(N, 3, S, S) of 0 to 1 -> the features (N, C, h, h) of two layers."""
         given = prepared(self.encoder, pictures)
         if isinstance(self.encoder, SmallEncoder):
             return self.encoder.maps(given)
         states = self.encoder.vision_model(given, output_hidden_states=True).hidden_states
-        return [one[:, 1:].transpose(1, 2).unsqueeze(-1) for one in (states[len(states) // 2], states[-1])]
+        return token_maps([states[len(states) // 2], states[-1]])
 
 
 def losses(

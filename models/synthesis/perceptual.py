@@ -99,7 +99,7 @@ class Dinov2(nn.Module):
         side = patch * -(-pictures.shape[-1] // patch)
         given = functional.interpolate(pictures, size=(side, side), mode="bicubic", antialias=True)
         said = self.model(_as_of_imagenet(given), output_hidden_states=True)
-        return _maps([said.hidden_states[len(said.hidden_states) // 2], said.last_hidden_state])
+        return token_maps([said.hidden_states[len(said.hidden_states) // 2], said.last_hidden_state])
 
 
 def _as_of_imagenet(pictures: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def _as_of_imagenet(pictures: Tensor) -> Tensor:
     return (pictures - mean) / std
 
 
-def _maps(tokens: Sequence[Tensor]) -> list[Tensor]:
+def token_maps(tokens: Sequence[Tensor]) -> list[Tensor]:
     """(N, 1 + h * h, C), the first of them of the whole picture -> (N, C, h, h)."""
     side = round((tokens[0].shape[1] - 1) ** 0.5)
     return [one[:, 1:].transpose(1, 2).unflatten(2, (side, side)) for one in tokens]

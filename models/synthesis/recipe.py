@@ -77,7 +77,6 @@ def build(config: BaseActionTraining, data: Path, weights: Path | None = None) -
     weights where they are asked for."""
     samples = Samples(data, config.model)
     nets = frozen(samples, config.model, weights, _silent, colours=config.data.colours)
-    prepare_arrays(samples, config.model, nets, _silent)
     torch.manual_seed(config.loop.seed)
     if config.model.start == "published":
         unet = load_unet(config.model, int(nets.vae.config.latent_channels), weights)
