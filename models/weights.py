@@ -151,6 +151,22 @@ _ALL = (
         size_mb=441,
     ),
     Weights(
+        name="resnet-34",
+        hub_id="microsoft/resnet-34",
+        used_for="the multi-stream recognizer: the whole picture",
+        licence="Apache-2.0",
+        files=("config.json", "model.safetensors"),
+        size_mb=87,
+    ),
+    Weights(
+        name="mobilenet-v2",
+        hub_id="google/mobilenet_v2_1.0_224",
+        used_for="the multi-stream recognizer: objects",
+        licence="see the model's page",
+        files=("config.json", "model.safetensors"),
+        size_mb=14,
+    ),
+    Weights(
         name="controlnet-mediapipe",
         hub_id="sign/sd-controlnet-mediapipe",
         used_for="another ControlNet, for MediaPipe's own skeletons",

@@ -10,6 +10,7 @@ from pathlib import Path
 from pose_format import Pose
 
 from models.errors import PoseError, SignError
+from models.figures import Picture
 from models.files import replacing, safe_name, slug
 from models.lexicon.signs import Lexicon
 from models.pose.batch import BatchProgress, extract_many
@@ -18,7 +19,6 @@ from models.pose.files import read_pose, write_pose
 from models.pose.preview import write_skeleton
 from models.progress import Cancelled, Progress
 from models.recognition.exports import write_csv, write_eaf, write_json, write_vtt
-from models.recognition.four_stage.drawing import Picture
 from models.recognition.results import Recognition, Recognizer
 from studio.inputs import check_clip
 from studio.limits import Limits

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from models.errors import SignError
 
 if TYPE_CHECKING:
+    from models.training.ablation import Study
     from models.training.options import LoopOptions
     from models.training.run import Run
     from models.training.task import Task
@@ -46,6 +47,8 @@ class Trainable:
     """What a folder of one's own data has to hold."""
     recipe: Callable[[], Recipe]
     """Loads the recipe."""
+    ablation: Callable[[], Any] | None = None
+    """Loads the module with the STUDY of what its parts are worth."""
 
     @property
     def presets(self) -> Mapping[str, Any]:
@@ -72,6 +75,11 @@ class Trainable:
         return getattr(self._loaded, "evaluate", None)
 
     @property
+    def study(self) -> Study | None:
+        """What can be left out of it, to see what it is worth; None when nothing can."""
+        return None if self.ablation is None else self.ablation().STUDY
+
+    @property
     def _loaded(self) -> Recipe:
         try:
             return self.recipe()
@@ -92,6 +100,7 @@ TRAINABLES: dict[str, Trainable] = {
             about="Reads whole sentences from video: frames, keyframes, sequence, glosses.",
             needs="a folder of videos with a clips.csv: path, glosses, signer, split",
             recipe=_module("models.recognition.four_stage.recipe"),
+            ablation=_module("models.recognition.four_stage.ablation"),
         ),
         Trainable(
             name="landmark",
@@ -106,6 +115,15 @@ TRAINABLES: dict[str, Trainable] = {
             about="Draws one clean video of a word out of what many samples of it have in common.",
             needs="a folder of words that `signstudio data words` made, or an empty one",
             recipe=_module("models.synthesis.recipe"),
+        ),
+        Trainable(
+            name="multistream",
+            title="Multi-stream recognizer (actions with objects, from video)",
+            about="Names what hands do with objects, from hands, objects and scene.",
+            needs="a folder with videos, labels and annotations, as Something-Something and Something-Else have them, "
+            "or an empty one",
+            recipe=_module("models.recognition.multistream.recipe"),
+            ablation=_module("models.recognition.multistream.ablation"),
         ),
     )
 }

@@ -13,10 +13,10 @@ from four_stage_tiny import TRAINING, draw_clips
 from typer.testing import CliRunner
 
 from models.errors import SignError
-from models.recognition.four_stage import ablation
-from models.recognition.four_stage.ablation import VARIANTS, ablate, markdown, variants
+from models.recognition.four_stage.ablation import STUDY, VARIANTS, variants
 from models.recognition.four_stage.files import load_four_stage
-from models.training import Run
+from models.training import Run, ablation
+from models.training.ablation import ablate, markdown
 from models.training.config import to_dict
 
 torch.set_num_threads(1)
@@ -55,7 +55,7 @@ def test_each_variant_differs_from_the_full_one_in_what_its_name_says() -> None:
 def test_every_variant_is_trained_judged_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = draw_clips(tmp_path / "data"), tmp_path / "out"
     said: list[tuple[str, int, int]] = []
-    table = ablate(TRAINING, data, out, 2, lambda *told: said.append(told), command="the command")
+    table = ablate(STUDY, TRAINING, data, out, 2, lambda *told: said.append(told), command="the command")
     assert [one["variant"] for one in table["variants"]] == list(VARIANTS)
     assert {one["steps"] for one in table["variants"]} == {2}
     by_name = {one["variant"]: one for one in table["variants"]}
@@ -77,12 +77,12 @@ def test_every_variant_is_trained_judged_and_kept(tmp_path: Path, monkeypatch: p
     assert ("1 of 5: full", 2, 2) in said
 
     monkeypatch.setattr(ablation, "fit", lambda *_: pytest.fail("trained again"))
-    again = ablate(TRAINING, data, out, 2, command="the command")
+    again = ablate(STUDY, TRAINING, data, out, 2, command="the command")
     # The JSON has six digits.
     assert [one["steps"] for one in again["variants"]] == [one["steps"] for one in table["variants"]]
     assert [one["wer"] for one in again["variants"]] == pytest.approx([one["wer"] for one in table["variants"]], 1e-5)
     with pytest.raises(SignError, match="other settings"):
-        ablate(TRAINING, data, out, 3)
+        ablate(STUDY, TRAINING, data, out, 3)
 
 
 def test_what_was_stopped_goes_on(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_what_was_stopped_goes_on(tmp_path: Path) -> None:
     from models.progress import Cancelled
 
     with pytest.raises(Cancelled):
-        ablate(training, data, out, tell=stop, names=["fixed weights"])
+        ablate(STUDY, training, data, out, tell=stop, names=["fixed weights"])
     assert Run(out / "fixed-weights").status().state == "stopped"
-    table = ablate(training, data, out, names=["fixed weights"])
+    table = ablate(STUDY, training, data, out, names=["fixed weights"])
     steps = [one["step"] for one in Run(out / "fixed-weights").metrics()[0] if one["kind"] == "train"]
     assert steps == [1, 2, 3, 4]
     assert [one["variant"] for one in table["variants"]] == ["fixed weights"]
@@ -106,7 +106,7 @@ def test_what_was_stopped_goes_on(tmp_path: Path) -> None:
 
 def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SignError, match="no variant 'half'"):
-        ablate(TRAINING, tmp_path, tmp_path, names=["half"])
+        ablate(STUDY, TRAINING, tmp_path, tmp_path, names=["half"])
 
 
 def test_the_table_lines_up() -> None:
@@ -116,7 +116,7 @@ def test_the_table_lines_up() -> None:
         "minutes": 1.25, "parameters": 1234567,
     }  # fmt: skip
     lines = markdown(
-        {"command": "", "data": "d", "split": "test", "variants": [row, {**row, "variant": "no selection"}]}
+        STUDY, {"command": "", "data": "d", "split": "test", "variants": [row, {**row, "variant": "no selection"}]}
     )
     assert len({len(line) for line in lines[:4]}) == 1
     cells = [cell.strip() for cell in lines[2].strip("|").split("|")]

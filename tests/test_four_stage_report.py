@@ -18,9 +18,9 @@ from four_stage_tiny import GLOSSES, TINY, TRAINING, draw_clips, moving, tiny_mo
 from playwright.sync_api import Browser
 from torch import Tensor, nn
 
+from models.figures import INK, LINES, PAPER
 from models.recognition.four_stage import architecture, figures, gradcam
 from models.recognition.four_stage.clips import Clip
-from models.recognition.four_stage.drawing import INK, LINES, PAPER
 from models.recognition.four_stage.evaluate import evaluate
 from models.recognition.four_stage.gradcam import Seen, grad_cam, overlay, seen
 from models.recognition.four_stage.page import page

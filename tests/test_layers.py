@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 # What each part of models/ may import of models/. Everyone may use these:
 EVERYONE = {
     "models.errors",
+    "models.figures",
     "models.files",
     "models.pool",
     "models.progress",

@@ -47,6 +47,7 @@ _CHUNK = 1 << 20
 _LONGEST = 1 << 26  # characters; the boxes of a video take about 25,000
 _COMMIT_EVERY = 500
 _MAX_FRAME = 65535
+_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +171,28 @@ def merge(parts: Sequence[Path], to: Path, tell: Part | None = None) -> Boxes:
     return Boxes(to)
 
 
+def merge_one(annotations: Path, video_id: str, to: Path) -> Boxes:
+    """The boxes of one video, from a file of annotations, a folder of such, or boxes that were merged, as a file.
+
+    Raises SignError when there are none of this video, and names some that there are.
+    """
+    merged = annotations if annotations.suffix == ".sqlite" else annotations / BOXES
+    if merged.is_file():
+        boxes = Boxes(merged)
+        if video_id in boxes:
+            return boxes
+        raise _unknown(video_id, boxes.ids()[:_NAMED])
+    others: list[str] = []
+    for part in find_parts(annotations):
+        for found, entries in videos_of(part):
+            if found == video_id:
+                own = to.with_suffix(".json")
+                own.write_text(json.dumps({found: entries}), encoding="utf-8")
+                return merge([own], to)
+            others += [found] if len(others) < _NAMED else []
+    raise _unknown(video_id, others)
+
+
 def videos_of(part: Path, tell: Part | None = None) -> Iterator[tuple[str, Any]]:
     """(video id, entries) of an annotation file, one video in memory at a time. Raises SignError for broken JSON."""
     size, read = part.stat().st_size, 0
@@ -196,6 +219,13 @@ def videos_of(part: Path, tell: Part | None = None) -> Iterator[tuple[str, Any]]
                     tell(part.name, min(read, size), size)
         except ValueError as error:
             raise SignError(f"{safe_name(part)} cannot be read as annotations: {error}; download it again.") from error
+
+
+def _unknown(video_id: str, others: Sequence[str]) -> SignError:
+    return SignError(
+        f"The annotations have no video {video_id[:40]!r}; they have {', '.join(one[:40] for one in others)} …; "
+        "name the video as they do."
+    )
 
 
 def _next_pair(decoder: json.JSONDecoder, text: str, at: int) -> tuple[str, Any, int] | None:

@@ -24,7 +24,7 @@ Shapes: T frames, N objects, H = W = frame_size, S = crop_size.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,10 @@ from torch.utils.data import Dataset
 
 from models.data.something import UNKNOWN, Clip, Labels, find_videos, read_label_folder
 from models.data.something_boxes import Boxes, Marked, VideoBoxes
-from models.data.something_frames import FRAMES, chosen_frames, numbers_of
+from models.data.something_frames import FRAMES, chosen_frames, mark_of, numbers_of
 from models.data.something_hands import hands_path, read_hands, square
 from models.data.something_report import failed_ids
+from models.data.work import fingerprint
 from models.errors import SignError
 from models.files import safe_name
 from models.pose.landmarks import NUM_HAND
@@ -146,6 +147,19 @@ class SomethingClips(Dataset[Item]):
         if self.options.crops:
             item["crops"] = self._crops([frames[number] for number in numbers], item["boxes"], item["boxes_mask"])
         return item
+
+    def made_from(self, index: int) -> str:
+        """A short text that changes when the item would: with the video, its boxes, its joints, or the options."""
+        video_id = self.clips[index].video_id
+        joints = None if self._hands is None else hands_path(self._hands, video_id)
+        return fingerprint(
+            mark_of(self._videos[video_id]),
+            self._boxes.mark(video_id) if self._boxes is not None else "",
+            mark_of(joints) if joints is not None and joints.is_file() else "",
+            self.labels.id(self.clips[index].template),
+            asdict(self.options),
+            sorted(self._categories),
+        )
 
     def _pixels(self, source: Path, video_id: str) -> tuple[list[int], tuple[int, int], dict[int, Frame]]:
         """Numbers of the frames chosen, (width, height), and the frames; none where no pixels are wanted."""

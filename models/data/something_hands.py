@@ -98,20 +98,24 @@ class HandWork:
 
     video_id: str
     source: Path
-    boxes: Path
+    boxes: Path | None
+    """The merged boxes to look in; None: the whole picture, where small hands are overlooked."""
     out: Path
 
 
 class BoxedHands:
-    """Finds hands in boxes of single pictures. A context manager."""
+    """Finds hands in boxes of single pictures. A context manager.
 
-    def __init__(self, options: HandOptions | None = None) -> None:
+    tracking: the pictures are a video, and a hand is looked for near where it was.
+    """
+
+    def __init__(self, options: HandOptions | None = None, *, tracking: bool = False) -> None:
         self.options = options or HandOptions()
         with native_log_silenced():
             from mediapipe.python.solutions.hands import Hands
 
             self._hands = Hands(
-                static_image_mode=True, max_num_hands=2, min_detection_confidence=self.options.min_score
+                static_image_mode=not tracking, max_num_hands=2, min_detection_confidence=self.options.min_score
             )
             self._hands.process(np.zeros((64, 64, 3), np.uint8))
 
@@ -130,21 +134,28 @@ class BoxedHands:
     def find(self, image: Frame, box: Box) -> list[Hand]:
         """The hands in a box (x1, y1, x2, y2) of an (H, W, 3) uint8 RGB picture, at most two."""
         for margin in self.options.margins:
-            cut, (left, top) = square(image, box, margin)
+            cut, corner = square(image, box, margin)
             if not cut.size:
                 return []
-            found = [
-                Hand(
-                    joints=(points * len(cut) + [left, top, 0]).astype(np.float32),
-                    score=score,
-                    side=SIDES.index("right" if label == "Left" else "left"),  # the model thinks of a mirror
-                )
-                for points, label, score in _detected(self._hands.process(cut))
-            ]
-            inside = [hand for hand in found if _lies_in(hand.joints, box)]
+            found = self._hands_in(cut, corner)
+            inside = [hand for hand in found if lies_in(hand.joints, box)]
             if inside:
                 return inside
         return []
+
+    def find_anywhere(self, image: Frame) -> list[Hand]:
+        """The hands in a whole (H, W, 3) uint8 RGB picture, at most two; small ones are overlooked."""
+        return self._hands_in(*square(image, (0, 0, image.shape[1], image.shape[0]), 0))
+
+    def _hands_in(self, cut: Frame, corner: tuple[int, int]) -> list[Hand]:
+        return [
+            Hand(
+                joints=(points * len(cut) + [*corner, 0]).astype(np.float32),
+                score=score,
+                side=SIDES.index("right" if label == "Left" else "left"),  # the model thinks of a mirror
+            )
+            for points, label, score in _detected(self._hands.process(cut))
+        ]
 
 
 def square(image: Frame, box: Box, margin: float) -> tuple[Frame, tuple[int, int]]:
@@ -177,14 +188,18 @@ def placed(hands: list[Hand]) -> dict[int, Hand]:
 
 def track_hands(work: HandWork, finder: BoxedHands) -> Made:
     """Look for the hands of a clip, and keep them in OUT/hands/ID.npz."""
-    boxes = Boxes(work.boxes).get(work.video_id)
-    if boxes is None:
+    boxes = None if work.boxes is None else Boxes(work.boxes).get(work.video_id)
+    if boxes is None and work.boxes is not None:
         raise SignError(f"Video {work.video_id} has no boxes any more; merge the annotations again.")
     numbers, joints, scores, asked, found, width, height = [], [], [], 0, 0, 0, 0
     for number, frame in frames_of(work.source):
         height, width = frame.shape[:2]
-        wanted = [one.box for one in boxes.at(number, width, height) if one.is_hand]
-        hits = [finder.find(frame, box) for box in wanted]
+        if boxes is None:
+            wanted: list[Box] = [(0, 0, width, height)]
+            hits = [finder.find_anywhere(frame)]
+        else:
+            wanted = [one.box for one in boxes.at(number, width, height) if one.is_hand]
+            hits = [finder.find(frame, box) for box in wanted]
         asked, found = asked + len(wanted), found + sum(bool(hit) for hit in hits)
         frame_joints, frame_score = np.zeros((2, NUM_HAND, 3), np.float32), np.zeros(2, np.float32)
         for side, hand in placed([hand for hit in hits for hand in hit]).items():
@@ -253,7 +268,8 @@ def read_hands(path: Path) -> HandTrack:
     return HandTrack(numbers=numbers, joints=joints, score=score, width=int(size[0]), height=int(size[1]))
 
 
-def _lies_in(joints: NDArray[np.float32], box: Box) -> bool:
+def lies_in(joints: NDArray[np.float32], box: Box) -> bool:
+    """Whether a hand (21, 3) is the one of a box: nearly all joints are in it, and it is not much smaller."""
     x1, y1, x2, y2 = box
     slack = _GROWN * max(x2 - x1, y2 - y1)
     x, y = joints[:, 0], joints[:, 1]

@@ -6,14 +6,14 @@ Everything is said by text, place or number as well as by colour.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.figures import INK, PAPER, Picture, picture, plain, style
 from models.files import replacing
 from models.synthesis.evaluated_clips import THUMBNAIL_PX, Measured
 
@@ -34,27 +34,13 @@ TITLES = {
     "mean": "Mean of the word",
     "other_sample": "Another sample of the word",
 }
-_PAPER, _INK, _FAINT, _BLUE, _PALE = "#ffffff", "#1f2328", "#d8dce1", "#0072b2", "#7fbce6"
+_BLUE, _PALE = "#0072b2", "#7fbce6"
 _STRIPS = 8
 _MOST_WORDS = 24  # in the table of confusions
 _GAP, _LABEL = 4, 16  # pixels of a strip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A figure, ready to be written or put into a page."""
-
-    name: str
-    """Of its file, without the suffix."""
-    title: str
-    alt: str
-    """What is to be seen, for who does not see it."""
-    caption: str
-    kind: Literal["svg", "png"]
-    data: bytes
-
-
-def draw_figures(made: Mapping[str, Any], found: Mapping[str, Sequence[Measured]], folder: Path) -> list[Drawn]:
+def draw_figures(made: Mapping[str, Any], found: Mapping[str, Sequence[Measured]], folder: Path) -> list[Picture]:
     """Draw and write every figure. made: what `evaluate` measured; found: the clips by variant."""
     real = {one.row["sample"]: one for one in found["real"]}
     figures = [strip(one, real[one.row["sample"]]) for one in _shown(found["own"])]
@@ -65,25 +51,25 @@ def draw_figures(made: Mapping[str, Any], found: Mapping[str, Sequence[Measured]
     return figures
 
 
-def strip(made: Measured, real: Measured) -> Drawn:
+def strip(made: Measured, real: Measured) -> Picture:
     """Eight frames of a sample, above, and of what was generated of it, below."""
     from PIL import Image, ImageDraw, ImageFont
 
     count, side = len(made.thumbnails), THUMBNAIL_PX
-    page = Image.new("RGB", (count * (side + _GAP) - _GAP, 2 * (side + _LABEL + _GAP)), _PAPER)
+    page = Image.new("RGB", (count * (side + _GAP) - _GAP, 2 * (side + _LABEL + _GAP)), PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     for row, (label, one) in enumerate((("real", real), ("generated", made))):
         top = row * (side + _LABEL + _GAP)
-        pen.text((0, top), label, _INK, font)
-        for column, picture in enumerate(one.thumbnails):
-            enlarged = Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
+        pen.text((0, top), label, INK, font)
+        for column, thumbnail in enumerate(one.thumbnails):
+            enlarged = Image.fromarray(thumbnail).resize((side, side), Image.Resampling.BICUBIC)
             page.paste(enlarged, (column * (side + _GAP), top + _LABEL))
     buffer = io.BytesIO()
     page.save(buffer, "PNG", optimize=True)
     row_ = made.row
     told = "taken for it" if row_["said"] == row_["word"] else f"taken for {row_['said']}"
     name = str(row_["sample"])
-    return Drawn(
+    return Picture(
         name="strip-" + "".join(one if one.isascii() and one.isalnum() else "-" for one in name),
         title=name,
         alt=f"{count} frames of {name} in two rows: the real clip above, and the generated one below, {told}.",
@@ -94,7 +80,7 @@ def strip(made: Measured, real: Measured) -> Drawn:
     )
 
 
-def worth(variants: Mapping[str, Mapping[str, Any]]) -> Drawn:
+def worth(variants: Mapping[str, Mapping[str, Any]]) -> Picture:
     """The share taken for the sample's word, and PSNR, by what the model was told."""
     names = [name for name in TITLES if name in variants]
 
@@ -109,7 +95,7 @@ def worth(variants: Mapping[str, Mapping[str, Any]]) -> Drawn:
         f"{TITLES[name]}: {100 * variants[name]['right']:.0f} %, {_shown_number(variants[name].get('psnr_db'), 1)} dB"
         for name in names
     )
-    return _figure(
+    return picture(
         "variants",
         "What the motion is worth",
         draw,
@@ -120,7 +106,7 @@ def worth(variants: Mapping[str, Mapping[str, Any]]) -> Drawn:
     )
 
 
-def confusion(counts: Sequence[Mapping[str, Any]]) -> Drawn:
+def confusion(counts: Sequence[Mapping[str, Any]]) -> Picture:
     """What was to be signed (rows) and what it was taken for (columns), of the words with most errors."""
     errors: dict[str, int] = {}
     for one in counts:
@@ -134,7 +120,7 @@ def confusion(counts: Sequence[Mapping[str, Any]]) -> Drawn:
     wrong = [f"{one['word']} taken for {one['said']}: {one['count']}" for one in counts if one["word"] != one["said"]]
     left = len(errors) - len(words)
     side = 2.4 + 0.36 * len(words)
-    return _figure(
+    return picture(
         "confusion",
         "What was taken for what",
         lambda figure: _table(figure.subplots(), table, words),
@@ -158,7 +144,7 @@ def _shown(own: Sequence[Measured]) -> list[Measured]:
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float | None], title: str, form: str) -> None:
     places = np.arange(len(names))
     colours = [_BLUE if name == "own" else _PALE for name in names]
-    axes.barh(places, [value or 0 for value in values], color=colours, edgecolor=_INK, linewidth=0.5)
+    axes.barh(places, [value or 0 for value in values], color=colours, edgecolor=INK, linewidth=0.5)
     for place, value in zip(places, values, strict=True):
         words = "not measured" if value is None else form.format(value)
         axes.annotate(words, (value or 0, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=9)
@@ -166,7 +152,7 @@ def _bars(axes: Axes, names: Sequence[str], values: Sequence[float | None], titl
     axes.margins(x=0.2)
     if not axes.yaxis_inverted():
         axes.invert_yaxis()
-    _style(axes, title)
+    style(axes, title, grid=False)
 
 
 def _table(axes: Axes, table: NDArray[np.int_], words: Sequence[str]) -> None:
@@ -174,44 +160,18 @@ def _table(axes: Axes, table: NDArray[np.int_], words: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    ramp = LinearSegmentedColormap.from_list("share", [_PAPER, _PALE])  # words keep 8 : 1 on the darkest
+    ramp = LinearSegmentedColormap.from_list("share", [PAPER, _PALE])  # words keep 8 : 1 on the darkest
     axes.imshow(shares, cmap=ramp, vmin=0, vmax=1, aspect="equal")
     for row, column in zip(*np.nonzero(table), strict=True):
         if row == column:
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=_INK, linewidth=1.4))
-        axes.text(column, row, str(table[row, column]), ha="center", va="center", color=_INK)
-    plain = [word.replace("$", r"\$")[:16] for word in words]
-    axes.set_xticks(range(len(words)), plain, rotation=45, ha="right")
-    axes.set_yticks(range(len(words)), plain)
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.4))
+        axes.text(column, row, str(table[row, column]), ha="center", va="center", color=INK)
+    short = [plain(word, 16) for word in words]
+    axes.set_xticks(range(len(words)), short, rotation=45, ha="right")
+    axes.set_yticks(range(len(words)), short)
     axes.set_xlabel("taken for")
     axes.set_ylabel("to be signed")
-    _style(axes, "")
-
-
-def _style(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_INK)
-    axes.tick_params(colors=_INK, labelsize=9, length=3, color=_FAINT)
-    for side, spine in axes.spines.items():
-        spine.set(visible=side in ("left", "bottom"), color=_FAINT)
-
-
-def _figure(
-    name: str, title: str, draw: Callable[[Figure], None], *, alt: str, caption: str, size: tuple[float, float]
-) -> Drawn:
-    """Of this size in inches, without anything that other requests share."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as NewFigure
-
-    figure = NewFigure(figsize=size, dpi=110, facecolor=_PAPER)
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-    FigureCanvasAgg(figure)
-    draw(figure)
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):  # the same figure gives the same file
-        about = {"Title": title, "Description": alt, "Date": None}
-        figure.savefig(buffer, format="svg", facecolor=_PAPER, metadata=about)
-    return Drawn(name=name, title=title, alt=alt, caption=caption, kind="svg", data=buffer.getvalue())
+    style(axes, grid=False)
 
 
 def _shown_number(value: float | None, digits: int) -> str:

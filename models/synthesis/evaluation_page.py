@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from models.data.report_html import STYLE, counted, table
+from models.figures import Picture, in_page
 from models.files import replacing
-from models.synthesis.evaluation_figures import TITLES, Drawn
+from models.synthesis.evaluation_figures import TITLES
 from models.synthesis.metrics import FID
 
 _NONE = "–"
@@ -28,13 +28,13 @@ _MEANING = (
 )
 
 
-def write_page(made: Mapping[str, Any], figures: Sequence[Drawn], path: Path) -> None:
+def write_page(made: Mapping[str, Any], figures: Sequence[Picture], path: Path) -> None:
     """Write the page of an evaluation, as `evaluate` gives it."""
     with replacing(path) as temporary:
         temporary.write_text(page(made, figures), encoding="utf-8")
 
 
-def page(made: Mapping[str, Any], figures: Sequence[Drawn]) -> str:
+def page(made: Mapping[str, Any], figures: Sequence[Picture]) -> str:
     """The page as text."""
     title = f"Evaluation of {made['model']['name']}"
     parts = [
@@ -62,7 +62,7 @@ def page(made: Mapping[str, Any], figures: Sequence[Drawn]) -> str:
         *_groups("Signer", made["per_signer"]),
         *_groups("Word", made["per_word"]),
         "<h2>Pictures</h2>",
-        *(_figure(one) for one in figures),
+        *(in_page(one) for one in figures),
         "<h2>How this was made</h2>",
         *_how(made),
         "</main></body></html>",
@@ -199,16 +199,6 @@ def _groups(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterable[str
     ]
     heads = (title, "Clips", "Taken for the word", "PSNR, dB", "SSIM", "Hands, palms")
     yield from table(f"Generated clips by {title.lower()}", heads, rows, tall=len(rows) > 20)
-
-
-def _figure(one: Drawn) -> str:
-    kind = "image/svg+xml" if one.kind == "svg" else "image/png"
-    inline = base64.b64encode(one.data).decode("ascii")
-    return (
-        f"<figure><h3>{escape(one.title)}</h3>"
-        f'<img class="drawn" alt="{escape(one.alt, quote=True)}" src="data:{kind};base64,{inline}">'
-        f"<figcaption>{escape(one.caption)}</figcaption></figure>"
-    )
 
 
 def _how(made: Mapping[str, Any]) -> Iterable[str]:

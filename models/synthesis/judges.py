@@ -55,7 +55,7 @@ Tell = Callable[[str, int, int], None]
 
 VERSION = 1
 """Of the way judges are made; another one makes them again."""
-HAND_STEPS, WORD_STEPS = 600, 700
+HAND_STEPS, WORD_STEPS = 900, 1500
 MOST_CLIPS = 2000
 """Clips that judges learn from, because all their frames are held in memory: 1.5 GB."""
 FOUND = 0.95

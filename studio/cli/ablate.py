@@ -1,4 +1,4 @@
-"""`signstudio train ablate`: what each stage of the four-stage recognizer is worth."""
+"""`signstudio train ablate`: what each part of a model is worth."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _SAY_EVERY_S = 5.0
 
 def ablate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the runs and the table.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="four-stage or multistream.")] = "four-stage",
     preset: Annotated[str | None, typer.Option("--preset", "-p", help="Settings to begin with.")] = None,
     data: Annotated[
         Path | None, typer.Option("--data", "-d", help="Folder of data; demo data is made unless set.")
@@ -30,27 +31,32 @@ def ablate(
     ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this variant; repeatable.")] = None,
 ) -> None:
-    """Train the four-stage recognizer without each of its stages, and compare. Given again, it goes on where it was."""
+    """Train a model without each of its parts, and compare. Given again, it goes on where it was."""
     from models.progress import Cancelled
-    from models.recognition.four_stage import ablation
+    from models.training import ablation
     from studio.cli.bar import Bar
     from studio.trainables import find
     from studio.training import Order
 
-    chosen = preset or next(iter(find("four-stage").presets))
+    study = find(model).study
+    if study is None:
+        raise SignError(f"{find(model).title} has no parts that could be left out.")
     order = Order(
-        model="four-stage", preset=chosen, data="" if data is None else str(data), changes=_changes(settings or [])
+        model=model,
+        preset=preset or next(iter(find(model).presets)),
+        data="" if data is None else str(data),
+        changes=_changes(settings or []),
     )
     config, folder = order.config(), order.folder()
     folder.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["signstudio", *sys.argv[1:]])
     try:
         with Bar("Starting") as bar:
-            table = ablation.ablate(config, folder, out, steps, _Shown(bar), names=only or [], command=command)
+            table = ablation.ablate(study, config, folder, out, steps, _Shown(bar), names=only or [], command=command)
     except (Cancelled, KeyboardInterrupt):
         typer.echo("Stopped; the same command goes on from the last checkpoint.", err=True)
         raise typer.Exit(130) from None
-    for line in ablation.markdown(table):
+    for line in ablation.markdown(study, table):
         typer.echo(line)
     typer.echo(out / f"{ablation.TABLE}.json", err=True)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from models.recognition.four_stage.drawing import Picture
+from models.figures import Picture
 from models.recognition.results import Candidate, Recognition, RecognizedSegment
 from studio.comparing import Comparison
 from studio.recognizing import BatchRecognized, ClipRecognized, Step

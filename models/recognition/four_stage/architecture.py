@@ -110,7 +110,7 @@ def _shape(output: Any) -> Shape:
 
 def draw(axes: Axes, found: Sequence[Layer], video: Shape, total: int) -> None:
     """Draw the parts as boxes, a column for each stage. video: shape of the clip that was shown."""
-    from models.recognition.four_stage.drawing import FAINT, INK, PAPER
+    from models.figures import FAINT, INK, PAPER
 
     axes.set_axis_off()
     axes.set_xlim(-0.02, 4.02)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.figures import FAINT, INK, LINES, PAPER, Picture, picture, plain, style
 from models.recognition.decoding import token_spans
 from models.recognition.four_stage import architecture
 from models.recognition.four_stage.architecture import Layer
-from models.recognition.four_stage.drawing import FAINT, INK, LINES, PAPER, Picture, picture, plain, style
 from models.recognition.four_stage.gradcam import Seen, overlay
 from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.stage_metrics import Judged

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from models.figures import Picture, in_page
 from models.files import replacing
 from models.recognition.evaluation_report import counted
-from models.recognition.four_stage.drawing import Picture
 from models.recognition.four_stage.pictures import examples
 
 _EXAMPLES = 4
@@ -139,7 +138,7 @@ def page(made: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         "<h2>Sentences</h2>",
         *_sentences(made["sentences"]),
         "<h2>Pictures</h2>",
-        *(_figure(one) for one in pictures),
+        *(in_page(one) for one in pictures),
         "<h2>How this was made</h2>",
         *_how(made),
         "</main></body></html>",
@@ -249,16 +248,6 @@ def _row(name: str, steps: Sequence[Mapping[str, Any]], words: Sequence[str]) ->
     marks = ("" if step["kind"] == "right" else ' class="wrong"' for step in steps)
     cells = "".join(f"<td{mark}>{escape(word)}</td>" for mark, word in zip(marks, words, strict=True))
     return f'<tr><th scope="row">{name}</th>{cells}</tr>'
-
-
-def _figure(one: Picture) -> str:
-    kind = "image/svg+xml" if one.kind == "svg" else "image/png"
-    inline = base64.b64encode(one.data).decode("ascii")
-    return (
-        f"<figure><h3>{escape(one.title)}</h3>"
-        f'<img alt="{escape(one.alt, quote=True)}" src="data:{kind};base64,{inline}">'
-        f"<figcaption>{escape(one.caption)}</figcaption></figure>"
-    )
 
 
 def _how(made: Mapping[str, Any]) -> Iterable[str]:

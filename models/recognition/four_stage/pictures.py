@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.figures import Picture
 from models.files import replacing
 from models.recognition.four_stage import figures, gradcam
 from models.recognition.four_stage.batches import Batches
-from models.recognition.four_stage.drawing import Picture
 from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.stage_metrics import Judged
 

@@ -1,13 +1,15 @@
-"""What the figures of the four-stage model share: how they look, and how they become files.
+"""What all figures share: how they look, and how they become files.
 
 Everything is said by text, place, line or mark as well as by colour.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -65,6 +67,17 @@ def picture(
     with matplotlib.rc_context({"svg.hashsalt": name}):  # the same figure gives the same file
         figure.savefig(buffer, format=kind, facecolor=PAPER, metadata=about | ({"Date": None} if kind == "svg" else {}))
     return Picture(name=name, title=title, alt=alt, caption=caption, kind=kind, data=buffer.getvalue())
+
+
+def in_page(one: Picture) -> str:
+    """The figure as HTML, with all its bytes."""
+    kind = "image/svg+xml" if one.kind == "svg" else "image/png"
+    inline = base64.b64encode(one.data).decode("ascii")
+    return (
+        f"<figure><h3>{escape(one.title)}</h3>"
+        f'<img alt="{escape(one.alt, quote=True)}" src="data:{kind};base64,{inline}">'
+        f"<figcaption>{escape(one.caption)}</figcaption></figure>"
+    )
 
 
 def style(axes: Axes, title: str = "", *, grid: bool = True) -> None:
