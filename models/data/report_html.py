@@ -35,7 +35,8 @@ th[scope=colgroup] { text-align: center; border-left: 1px solid var(--line); pad
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; max-width: 46rem; }
 dt { font-weight: 600; } dd { margin: 0; color: var(--soft); }
 figure { margin: 1rem 0; } figcaption { margin-top: .3rem; max-width: 46rem; }
-.drawn, figure > h3 + img { display: block; max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
+.drawn, figure > h3 + img { display: block; max-width: 100%; height: auto; background: #fff;
+  border: 1px solid var(--line); }
 .clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); gap: 1rem; padding: 0;
   list-style: none; }
 .clips figure { margin: 0; overflow-wrap: anywhere; }

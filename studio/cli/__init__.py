@@ -7,7 +7,7 @@ import sys
 import typer
 
 from models.errors import SignError
-from studio.cli import animate, base, data, lexicon, pose, recognize, train, weights
+from studio.cli import actions, animate, base, data, lexicon, pose, recognize, train, weights
 from studio.cli import app as app_command
 from studio.cli.synthesize import synthesize
 
@@ -22,6 +22,7 @@ cli.add_typer(pose.cli, name="pose")
 cli.add_typer(lexicon.cli, name="lexicon")
 cli.add_typer(animate.cli, name="animate")
 cli.add_typer(recognize.cli, name="recognize")
+cli.add_typer(actions.cli, name="actions")
 cli.add_typer(base.cli, name="base")
 cli.add_typer(data.cli, name="data")
 cli.add_typer(train.cli, name="train")

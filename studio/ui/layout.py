@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio import base_actions, recognizing, signs
+from studio import actions, base_actions, recognizing, signs
 from studio.limits import Limits
 from studio.ui import sessions
+from studio.ui.tabs import actions as actions_section
 from studio.ui.tabs import animate, base, data, live, pose, recognize, synthesize, train
 from studio.ui.theme import CSS, theme
 
@@ -74,28 +75,33 @@ def build(limits: Limits, *, hosted: bool = False) -> gr.Blocks:
         send(learned.to_animate, learned.made, lambda one: animate.given(one.sentence), given, "animate")
         send(animation.to_pose, animation.made, lambda one: [str(one.animation.video)], [clip], "pose")
         if trained is not None:
-            _use_trained(trained, seen.engine, learned, tabs)
+            _use_trained(trained, seen, learned, tabs)
         page.load(recognize.refreshed, None, seen.engine, api_visibility="private", show_progress="hidden")
         page.unload(sessions.end)
     return page
 
 
-def _use_trained(trained: train.Onward, engine: gr.Dropdown, learned: base.Onward, tabs: gr.Tabs) -> None:
+def _use_trained(trained: train.Onward, seen: recognize.RecognizeTab, learned: base.Onward, tabs: gr.Tabs) -> None:
     """The button of the Train tab that sends a run's model to where it is used, and says where that is."""
+    skipped = [gr.skip()]
+    of_words, of_actions = skipped * len(learned.given), skipped * len(seen.acting.given)
 
     def drawn_with(model: Path | None) -> bool:
         return model is not None and base_actions.is_base_action(model.parent)
 
     def sent(model: Path) -> tuple[Any, ...]:
         if drawn_with(model):
-            return (gr.skip(), *base.given(model), gr.Tabs(selected="synthesize"))
-        return (recognize.chosen(model), *[gr.skip()] * len(learned.given), gr.Tabs(selected="recognize"))
+            return (gr.skip(), *of_actions, *base.given(model), gr.Tabs(selected="synthesize"))
+        if actions.is_of_actions(model.parent):
+            return (gr.skip(), *actions_section.given(model), *of_words, gr.Tabs(selected="recognize"))
+        return (recognize.chosen(model), *of_actions, *of_words, gr.Tabs(selected="recognize"))
 
     def named(model: Path | None) -> gr.Button:
         return gr.Button(value="Use in Synthesize" if drawn_with(model) else "Use in Recognize")
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    trained.to_recognize.click(sent, trained.made, [engine, *learned.given, tabs], **quiet)
+    filled = [seen.engine, *seen.acting.given, *learned.given, tabs]
+    trained.to_recognize.click(sent, trained.made, filled, **quiet)
     trained.made.change(named, trained.made, trained.to_recognize, **quiet)
 
 

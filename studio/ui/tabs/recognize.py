@@ -18,6 +18,7 @@ from studio.ui import segments_view, sessions, teach, views
 from studio.ui.errors import required, user_errors
 from studio.ui.source import signing_video
 from studio.ui.streaming import live
+from studio.ui.tabs import actions
 from studio.ui.tabs.pose import VIDEO_TYPES
 
 VIDEO = "recognize-video"
@@ -36,6 +37,7 @@ class RecognizeTab(NamedTuple):
 
     clip: gr.Video
     engine: gr.Dropdown
+    acting: actions.Onward
 
 
 def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jobs | None = None) -> RecognizeTab:
@@ -73,6 +75,7 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
     )
     teach.build(limits)
     _batch(limits, make)
+    acting = actions.build(limits, jobs)
 
     @user_errors
     def on_go(
@@ -109,7 +112,7 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
         concurrency_limit=limits.concurrent_runs,
     )
     stop.click(sessions.stop, None, None, queue=False, **QUIET)
-    return RecognizeTab(clip=clip, engine=engine)
+    return RecognizeTab(clip=clip, engine=engine, acting=acting)
 
 
 def choices(jobs: Jobs) -> list[tuple[str, str]]:

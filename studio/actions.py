@@ -1,0 +1,328 @@
+"""What the section "Actions with objects" and `signstudio actions` do: find a model, ask it, keep what it answered.
+
+A clip of Something-Something is one action of a few seconds. Its boxes are found in the annotations by its id, which is
+the name of its file, or of its folder of frames, unless another is given.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.errors import SignError, VideoError, WeightsError
+from models.files import replacing, safe_name, slug, write_json
+from models.progress import Cancelled
+from models.video import ReadOptions, VideoReader
+from studio.inputs import check_clip
+from studio.jobs import Jobs
+from studio.limits import Limits
+
+if TYPE_CHECKING:
+    from models.figures import Picture
+    from models.recognition.multistream.recognizer import ActionRecognizer, Seen
+
+KIND = "multistream"
+SHIPPED = "demo"
+"""What the model is called that comes with the studio."""
+NO_MODEL = (
+    "There is no model of actions here. Train one on the Train tab, or with "
+    "`signstudio train run --model multistream --preset demo`."
+)
+DRAWN = "It was trained on drawn clips and has never seen a filmed one: take what it says of yours as a guess."
+MODEL_FILE = "model.json"
+_ROOT = Path(__file__).parents[1] / "assets" / "multistream"
+_RUN = "run:"
+_MOST_BYTES = 2 << 30  # of a clip that is decoded, which is held whole
+
+ShouldStop = Callable[[], bool]
+Tell = Callable[[str, int, int], None]
+"""Gets what is being done, how much of it is done, and of how much; 0 of 0 where that cannot be counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionModel:
+    """A model that can be chosen."""
+
+    name: str
+    title: str
+    folder: Path
+
+    @property
+    def about(self) -> str:
+        """What it knows and what it learned from, in sentences."""
+        found = _about(self.folder)
+        labels, said = found.get("labels"), str(found.get("trained_on") or "").strip()
+        count = f"A model of {len(labels)} labels" if isinstance(labels, list) else "A model that names no labels"
+        drawn = f" {DRAWN}" if found.get("drawn") is True else ""
+        return f"{count}, {said or 'which does not say what it was trained on'}.{drawn}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionStep:
+    """How far the work is."""
+
+    words: str
+    done: int = 0
+    total: int = 0
+    """0 where that cannot be counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionProducts:
+    """What was recognized in a clip, and where everything was written."""
+
+    seen: Seen
+    drawn: bool
+    """Whether the model was trained on drawn clips."""
+    video: Path
+    """The clip with hands, boxes and answer."""
+    pictures: tuple[Picture, ...]
+    """Where the model looked."""
+    downloads: tuple[Path, ...]
+    """The files worth keeping, most wanted first."""
+    seconds: float = 0.0
+    """That it took; 0 where nobody counted."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know beside the answer."""
+        return (*((DRAWN,) if self.drawn else ()), *self.seen.remarks)
+
+
+def models(among: Jobs) -> list[ActionModel]:
+    """The one that comes with the studio, and those that were trained here and have a model, newest first."""
+    found = []
+    if _holds_model(_ROOT):
+        found.append(ActionModel(name=SHIPPED, title="The demo model that comes with the studio", folder=_ROOT))
+    for job in among.list():
+        folder = among.run(job.id).model
+        if job.model == KIND and _holds_model(folder):
+            found.append(ActionModel(name=f"{_RUN}{job.id}", title=f"Your run {job.name or job.id}", folder=folder))
+    return found
+
+
+def find_model(name: str | None, among: Jobs) -> ActionModel:
+    """The model of this name; without one, the first. Raises SignError for one that is not there any more."""
+    known = models(among)
+    if not known:
+        raise SignError(NO_MODEL)
+    for one in known:
+        if name in (None, "", one.name):
+            return one
+    raise SignError("This model is not here any more; choose another one.")
+
+
+def model_of(folder: Path) -> str:
+    """The name of the model that a training run keeps in this folder."""
+    return f"{_RUN}{folder.parent.name}"
+
+
+def is_of_actions(run: Path) -> bool:
+    """Whether a training run, by its folder, is of this kind."""
+    try:
+        return bool(json.loads((run / "config.json").read_text(encoding="utf-8")).get("model") == KIND)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def model_folder(name: str | None, among: Jobs) -> Path:
+    """The folder of a model: by a run's name or folder, or by its own; None is what comes with the studio.
+
+    Raises SignError when there is none.
+    """
+    if name is None:
+        if not _holds_model(_ROOT):
+            raise WeightsError(NO_MODEL)
+        return _ROOT
+    for folder in (Path(name), Path(name) / "model"):
+        if _holds_model(folder):
+            return folder
+    if Path(name).is_dir():
+        raise SignError(f"{name} holds no model of actions; name a run of {KIND}, or a folder with a {MODEL_FILE}.")
+    for job in among.list():
+        if name in (job.id, job.name):
+            folder = among.run(job.id).model
+            if job.model != KIND:
+                raise SignError(f"{name} is a run of {job.model}, and not of {KIND}; choose another one.")
+            if not _holds_model(folder):
+                raise SignError(f"{name} has no model yet; the first validation writes it.")
+            return folder
+    raise SignError(f"There is no run and no folder {name!r}; `signstudio train list` names the runs.")
+
+
+def open_model(folder: Path) -> ActionRecognizer:
+    """The model in a folder; the last one stays in memory. Raises WeightsError when it cannot be used."""
+    try:
+        info = (folder / MODEL_FILE).stat()
+    except OSError as error:
+        raise WeightsError(f"{folder.name} holds no model of actions ({error.strerror}).") from error
+    return _opened(folder.absolute(), info.st_mtime_ns)
+
+
+def clips_in(path: Path) -> list[Path]:
+    """The clips that a path names: a video, a folder of frames (0001.jpg …), or all of both in a folder.
+
+    Raises SignError for a folder without any.
+    """
+    from models.data.something import find_videos, frame_number
+
+    if not path.is_dir() or any(frame_number(one.name) is not None for one in path.iterdir()):
+        return [path]
+    return list(find_videos(path).values())
+
+
+def see(
+    recognizer: ActionRecognizer,
+    clip: Path,
+    annotations: Path | None = None,
+    video_id: str | None = None,
+    *,
+    hands: bool = True,
+    tell: Tell | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Seen:
+    """What is done in a clip. annotations: JSON of Something-Else, a folder of such files, or of a boxes.sqlite.
+
+    Raises VideoError for a clip that cannot be read or is no short action, SignError for annotations that are none, or
+    have no boxes of this clip, Cancelled.
+    """
+    _check_length(clip)
+    known = (video_id or "").strip() or (clip.name if clip.is_dir() else clip.stem)
+    return recognizer.see(clip, annotations, known, hands=hands, tell=tell, should_stop=should_stop)
+
+
+def make(
+    model: ActionModel,
+    clip: Path,
+    annotations: Path | None,
+    video_id: str | None,
+    folder: Path,
+    limits: Limits,
+    tell: Callable[[ActionStep], None],
+    should_stop: ShouldStop,
+) -> ActionProducts:
+    """Recognize what is done in an uploaded clip, and write it all into `folder`. Raises as `see`, WeightsError."""
+    check_clip(clip, limits)
+    tell(ActionStep(words="Loading the model"))
+    start, recognizer = time.monotonic(), open_model(model.folder)
+
+    def told(words: str, done: int, total: int) -> None:
+        tell(ActionStep(words=words, done=done, total=total))
+
+    seen = see(recognizer, clip, annotations, video_id, tell=told, should_stop=should_stop)
+    if should_stop():
+        raise Cancelled
+    tell(ActionStep(words="Drawing where it looked"))
+    made = write(seen, recognizer.drawn, clip, folder / slug(clip))
+    return replace(made, seconds=time.monotonic() - start)
+
+
+def write(seen: Seen, drawn: bool, clip: Path, stem: Path) -> ActionProducts:
+    """Write what was recognized in a clip as STEM.mp4, STEM.json and STEM-<figure>.svg."""
+    # Late: matplotlib takes a second.
+    from models.recognition.multistream.showing import pictures_of, write_shown
+
+    video, told = (stem.parent / f"{stem.name}{suffix}" for suffix in (".mp4", ".json"))
+    write_shown(seen, video)
+    write_json(told, values(seen, drawn, clip))
+    pictures, drawings = pictures_of(seen), []
+    for one in pictures:
+        path = stem.parent / f"{stem.name}-{one.name}.{one.kind}"
+        with replacing(path) as temporary:
+            temporary.write_bytes(one.data)
+        drawings.append(path)
+    return ActionProducts(
+        seen=seen,
+        drawn=drawn,
+        video=video,
+        pictures=tuple(pictures),
+        downloads=(video, told, *drawings),
+    )
+
+
+def values(seen: Seen, drawn: bool, clip: Path) -> dict[str, Any]:
+    """What was recognized as plain values: confidences and shares 0..1, None for a stream that saw nothing.
+
+    attention: of each stream, in each chosen frame, how its look was shared out among the others; `mean` is over the
+    frames in which it had anything.
+    """
+    return {
+        "clip": safe_name(clip),
+        "video_id": seen.video_id,
+        "recognizer": seen.description,
+        "trained_on_drawn_clips": drawn,
+        "labels": [{"label": one.label, "confidence": float(one.confidence)} for one in seen.candidates],
+        "remarks": list(seen.remarks),
+        "frames": [int(number) for number in seen.item["numbers"]],
+        "fps": float(seen.fps),
+        "attention": _attention(seen),
+    }
+
+
+def _attention(seen: Seen) -> dict[str, Any]:
+    from models.recognition.multistream.config import STREAMS
+
+    made: dict[str, Any] = {}
+    for place, stream in enumerate(STREAMS):
+        there = seen.present[place]
+        if not there.any():
+            made[stream] = None
+            continue
+        shares = seen.over_streams[place]
+        mean = shares[there].mean(0)
+        made[stream] = {
+            "mean": {name: float(mean[at]) for at, name in enumerate(STREAMS)},
+            "over_streams": [row.tolist() if known else None for row, known in zip(shares, there, strict=True)],
+            "over_time": [
+                row.tolist() if known else None for row, known in zip(seen.over_time[place], there, strict=True)
+            ],
+        }
+    return made
+
+
+def _check_length(clip: Path) -> None:
+    """Raise a VideoError for a video that would fill the memory: every frame of a clip is held at once."""
+    from models.data.something import FPS
+
+    if clip.is_dir():
+        return
+    with VideoReader(clip, ReadOptions(fps=FPS)) as frames:
+        most = _MOST_BYTES // (frames.width * frames.height * 3)
+        count = frames.expected_frames
+        if count is None:  # what a browser records does not say
+            count = sum(1 for _ in islice(frames, most + 1))
+        if count > most:
+            raise VideoError(
+                f"{safe_name(clip)} is longer than the {most / FPS:.0f} s of {frames.width} x {frames.height} pixels "
+                "that are looked at as one action; cut it to the action, which takes 2 to 6 s, or make its picture "
+                "smaller."
+            )
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path, _written_ns: int) -> ActionRecognizer:
+    import torch
+
+    from models.recognition.multistream.recognizer import open_recognizer
+
+    found = open_recognizer(folder)
+    found.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return found
+
+
+def _holds_model(folder: Path) -> bool:
+    return _about(folder).get("kind") == KIND  # without torch, which `holds_multistream` brings
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
