@@ -176,8 +176,8 @@ def options(
     *,
     source: str = "medoid",
     sampler: str = "ddim",
-    steps: int = 16,
-    guidance: float = 1.5,
+    steps: int | None = None,
+    guidance: float | None = None,
     seed: int = 0,
     speed: float = 1.0,
     frames: int | None = None,
@@ -186,7 +186,8 @@ def options(
     strength: float = 0.6,
     enlarge: int = 1,
 ) -> BaseActionOptions:
-    """The options of a base action video, as a form or a command line has them. strength: of what is drawn over."""
+    """The options of a base action video, as a form or a command line has them; steps and guidance that
+    are not given are those that suit the model. strength: of what is drawn over."""
     from models.synthesis.options import BaseActionOptions
     from models.synthesis.sampling import SamplingOptions
 

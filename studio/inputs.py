@@ -48,6 +48,12 @@ def sample_pictures() -> list[Path]:
     return sorted(SAMPLES.glob("*.jpg"))
 
 
+def sample_actions() -> tuple[list[Path], Path]:
+    """The drawn clips of actions that come with the studio, and their boxes as Something-Else has them."""
+    folder = SAMPLES / "actions"
+    return sorted(folder.glob("*.webm")), folder / "annotations.json"
+
+
 def check_clip(path: str | Path, limits: Limits) -> None:
     """Raise a SignError when a clip is too large or too long for the browser, or is no video at all."""
     path = Path(path)

@@ -41,7 +41,7 @@ from models.synthesis.metrics import FID, frechet_report, interval_95, mean_of
 from models.synthesis.pipeline import DESCRIPTION, WEIGHTS, BaseActionPipeline
 from models.synthesis.prepared import FOLDER
 from models.synthesis.samples import Samples, WordSample
-from models.synthesis.sampling import SamplingOptions
+from models.synthesis.sampling import SamplingOptions, settled
 from models.training import Run
 from models.training.config import from_dict, to_dict
 from models.weights import here
@@ -83,7 +83,7 @@ def evaluate(
     pipeline = BaseActionPipeline.from_pretrained(run.model, weights)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pipeline.to(device)
-    bench = _bench(run, pipeline, samples, options or SamplingOptions(), weights, tell)
+    bench = _bench(run, pipeline, samples, settled(options or SamplingOptions(), pipeline.config), weights, tell)
     found = _judged(bench, held, tell, should_stop)
     made = measured(found, bench)
     made |= {

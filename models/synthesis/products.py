@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from models.synthesis.beginnings import clip_frames, drawn_signer
 from models.synthesis.contact_sheet import write_contact_sheet
 from models.synthesis.motion import Motion, resampled
 from models.synthesis.options import MOST_FRAMES, BaseActionOptions, find_word, gloss_of
+from models.synthesis.sampling import settled
 from models.synthesis.whole_pose import PoseFrom, enlarged, in_frames, pose_of_video, whole_pose
 from models.video_write import write_video
 
@@ -272,9 +273,10 @@ def _drawn(
         left = (time.monotonic() - started) / done * (total - done) if done else None
         tell(BaseActionStep(words=f"Drawing {word}", done=done, total=total, seconds_left=left))
 
-    on_step(0, options.sampling.steps)
+    sampling = settled(options.sampling, pipeline.config)
+    on_step(0, sampling.steps or 0)
     reference = pipeline.words[word].reference
-    return pipeline.generate(motion, reference, options.sampling, begin=begin, on_step=on_step, should_stop=should_stop)
+    return pipeline.generate(motion, reference, sampling, begin=begin, on_step=on_step, should_stop=should_stop)
 
 
 def _written(
@@ -311,7 +313,7 @@ def _written(
         "hands_found": share,
         "segment": asdict(segment),
         "trained_on": pipeline.trained_on,
-        "options": options.plain,
+        "options": replace(options, sampling=settled(options.sampling, pipeline.config)).plain,
     }
 
 

@@ -30,7 +30,7 @@ PRESETS: Mapping[str, BaseActionTraining] = MappingProxyType(
             model=BaseActionConfig(
                 start="scratch",
                 size=64,
-                window=20,
+                window=10,
                 encoder="small",
                 prediction="sample",
                 layout=64,
@@ -38,9 +38,9 @@ PRESETS: Mapping[str, BaseActionTraining] = MappingProxyType(
                 train="full",
                 checkpointing=False,
             ),
-            data=DataOptions(batch_size=2, colours=4),
+            data=DataOptions(batch_size=4, colours=4, signers=36),
             loss=LossOptions(features="encoder", pixel_frames=1, snr_low=1, snr_high=1),
-            loop=LoopOptions(steps=2600, learning_rate=8e-4, clip=1.0, mean_over=150, validate_every=650, log_every=10),
+            loop=LoopOptions(steps=3600, learning_rate=8e-4, clip=1.0, mean_over=150, validate_every=600, log_every=10),
         ),
         "full": BaseActionTraining(
             loop=LoopOptions(

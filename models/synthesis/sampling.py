@@ -13,7 +13,7 @@ Shapes: T frames, C latent channels, h latent side.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from models.errors import SignError
 from models.progress import Cancelled
+from models.synthesis.config import BaseActionConfig
 from models.synthesis.motion import Motion
 from models.synthesis.network import BaseAction, Told
 from models.synthesis.schedule import SAMPLERS, Sampler, alphas, clean_latents, noise, noisy, scheduler
@@ -34,9 +35,11 @@ class SamplingOptions:
     """How a clip is drawn. Raises SignError for what cannot be."""
 
     sampler: Sampler = "ddim"
-    steps: int = 16
-    guidance: float = 1.5
-    """How far beyond the estimate that was told nothing; 1 is no guidance, and takes half the time."""
+    steps: int | None = None
+    """None: as many as suit the model (`settled`)."""
+    guidance: float | None = None
+    """How far beyond the estimate that was told nothing; 1 is no guidance, and takes half the time. None: as suits the
+    model."""
     seed: int = 0
     strength: float = 1.0
     """Where it begins with another clip: how much of it is drawn anew, above 0 to 1."""
@@ -44,12 +47,23 @@ class SamplingOptions:
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise SignError(f"There is no sampler {self.sampler!r}; choose {', '.join(SAMPLERS)}.")
-        if not 1 <= self.steps <= 200:
+        if self.steps is not None and not 1 <= self.steps <= 200:
             raise SignError(f"steps is {self.steps}; choose 1 to 200.")
-        if not 0 <= self.guidance <= 20:
+        if self.guidance is not None and not 0 <= self.guidance <= 20:
             raise SignError(f"guidance is {self.guidance:g}; choose 0 to 20.")
         if not 0 < self.strength <= 1:
             raise SignError(f"strength is {self.strength:g}; choose above 0, to 1.")
+
+
+def settled(options: SamplingOptions, config: BaseActionConfig) -> SamplingOptions:
+    """The options with numbers where they leave it to the model: a small one from scratch gains nothing from more than
+    a few steps, nor from guidance."""
+    steps, guidance = (8, 1.0) if config.start == "scratch" else (16, 1.5)
+    return replace(
+        options,
+        steps=steps if options.steps is None else options.steps,
+        guidance=guidance if options.guidance is None else options.guidance,
+    )
 
 
 def draw(
@@ -67,6 +81,8 @@ def draw(
     reference (C, h, h): the frame that it begins like; begin (T, C, h, h): a clip that is drawn over.
     Raises Cancelled between two windows when `should_stop` says so.
     """
+    options = settled(options, model.config)
+    assert options.steps is not None and options.guidance is not None
     device = reference.device
     views, seen = torch.from_numpy(motion.views).to(device)[None], torch.from_numpy(motion.seen).to(device)[None]
     sampler = scheduler(options.sampler)
@@ -81,7 +97,6 @@ def draw(
         if hasattr(sampler, "set_begin_index"):
             sampler.set_begin_index(len(sampler.timesteps) - len(times))
     told = model.told(views, seen)
-    guided = options.guidance != 1
     windows = plan(len(motion), model.config.window, max(1, model.config.window // 4))
     steps_generator = torch.Generator(device).manual_seed(options.seed + 1)
     for done, time in enumerate(times, start=1):
@@ -91,7 +106,7 @@ def draw(
                 raise Cancelled
             part = Told(tokens=told.tokens[:, start:end], layout=told.layout[:, start:end])
             share = torch.from_numpy(weights(windows, index)).to(latents)[None, :, None, None, None]
-            found = _estimate(model, latents[:, start:end], time, table, reference[None], part, options, guided)
+            found = _estimate(model, latents[:, start:end], time, table, reference[None], part, options.guidance)
             estimate[:, start:end] += share * found
         latents = _step(sampler, estimate, time, latents, steps_generator)
         if on_step is not None:
@@ -106,10 +121,10 @@ def _estimate(
     table: Tensor,
     reference: Tensor,
     told: Told,
-    options: SamplingOptions,
-    guided: bool,
+    guidance: float,
 ) -> Tensor:
     """Clean latents (1, W, C, h, h) as the model sees them in a window."""
+    guided = guidance != 1
     many = 2 if guided else 1
     both = Told(tokens=told.tokens.repeat(many, 1, 1, 1), layout=told.layout.repeat(many, 1, 1, 1, 1))
     if guided:
@@ -121,7 +136,7 @@ def _estimate(
     if not guided:
         return found
     untold, said = found.chunk(2)
-    return untold + options.guidance * (said - untold)
+    return untold + guidance * (said - untold)
 
 
 def _step(sampler: Any, estimate: Tensor, time: Tensor, latents: Tensor, generator: torch.Generator) -> Tensor:

@@ -49,8 +49,10 @@ def generate(
         str, typer.Option(help="medoid (the most typical sample) or barycentre (their mean).")
     ] = "medoid",
     sampler: Annotated[str, typer.Option(help="ddim, dpm or lcm.")] = "ddim",
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 16,
-    guidance: Annotated[float, typer.Option(help="How strictly it keeps to the word; 1 is twice as quick.")] = 1.5,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; as many as suit the model unless set.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How strictly it keeps to the word; 1 is twice as quick. As suits the model.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same number gives the same video.")] = 0,
     speed: Annotated[float, typer.Option(help="2 is twice as fast; 0.4 to 2.")] = 1.0,
     frames: Annotated[int | None, typer.Option(help="Frames of the video; as many a second as the samples.")] = None,
@@ -146,8 +148,10 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Which samples: test, val or train.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="Samples at most; all unless set.")] = None,
     sampler: Annotated[str, typer.Option(help="ddim, dpm or lcm.")] = "ddim",
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 16,
-    guidance: Annotated[float, typer.Option(help="How strictly it keeps to the word.")] = 1.5,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; as many as suit the model unless set.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How strictly it keeps to the word. As suits the model.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same number gives the same clips.")] = 0,
     weights: Weights = None,
 ) -> None:

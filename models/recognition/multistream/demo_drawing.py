@@ -36,7 +36,7 @@ def draw_scene(scene: Scene, rng: np.random.Generator) -> Iterator[Image]:
     order = sorted(range(len(scene.things)), key=lambda index: scene.things[index].near)
     for frame, (dx, dy) in enumerate(offsets):
         x, y = scene.camera[frame]
-        middle = (_LEFT + x + (WIDTH - 1) / 2, _AROUND + y + (HEIGHT - 1) / 2)
+        middle = (_LEFT + scene.room + x + (WIDTH - 1) / 2, _AROUND + y + (HEIGHT - 1) / 2)
         canvas = Canvas(WIDTH, HEIGHT, np.asarray(cv2.getRectSubPix(room, (WIDTH, HEIGHT), middle), np.uint8))
         for index in order:
             _paint_thing(canvas, scene, scene.things[index], sprites[index], frame)
@@ -112,7 +112,24 @@ def _room(rng: np.random.Generator) -> Image:
         if rng.random() < 0.6:
             _on_table(rng, image, at + rng.uniform(-20, 20), edge)
     cv2.line(image, (0, edge), (width, edge), mixed(tuple(image[edge + 4, 4].tolist()), (0, 0, 0), 0.4), 2)
+    _window(image, edge)
     return image
+
+
+def _window(image: Image, edge: int) -> None:
+    """Daylight, at the right of every room: whoever turns there sees it come, whatever the room looks like."""
+    left, right = _LEFT + WIDTH + 22, _LEFT + WIDTH + 160
+    top, bottom = _AROUND + 4, edge - 10
+    cv2.rectangle(image, (left - 5, top - 5), (right + 5, bottom + 5), (246, 244, 238), -1)
+    sky = np.linspace(200, 244, bottom - top)[:, None, None] + np.array([-14, 4, 11])
+    image[top:bottom, left:right] = np.clip(sky, 0, 255).astype(np.uint8)
+    cv2.line(image, ((left + right) // 2, top), ((left + right) // 2, bottom), (246, 244, 238), 4)
+    ground = np.zeros(image.shape[:2], np.uint8)
+    polygon(
+        ground, np.array([[left - 8, edge + 4], [right - 20, edge + 4], [right + 24, 999], [left + 26, 999]], float)
+    )
+    lit = cv2.GaussianBlur(ground, (0, 0), 5)[..., None].astype(np.float32) / 255
+    image[:] = np.clip(image * (1 + 0.45 * lit) + 22 * lit, 0, 255).astype(np.uint8)
 
 
 def _pattern(rng: np.random.Generator, colour: Colour, height: int, width: int) -> Array:

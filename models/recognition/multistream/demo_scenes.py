@@ -6,6 +6,7 @@ Actions come in groups that only one stream can tell apart, because everything e
 - picking up and pretending to: the same hand; only the thing moves, or does not;
 - pushing to the right and to the left: each is the other in a mirror;
 - turning the camera and a thing that slides: the same box in the picture; only the background moves, or does not.
+  The camera turns to a window: a network that takes the mean over the picture sees light come, but no wall move.
 
 Actions of such a group also have the same categories of things, so that no thing gives the action away. In the split
 `compositional` the two halves of the categories change places.
@@ -90,6 +91,8 @@ class Scene:
     hand: Hand | None
     camera: Array
     """(F, 2)"""
+    room: float = 0.0
+    """Where in the room, which has a window at its right, the world begins, pixels."""
 
     @property
     def num_frames(self) -> int:
@@ -119,6 +122,7 @@ class _Played:
     """(F,): 0 open to 1 closed; None: pointing."""
     pan: Array | None = None
     """(F,): how far the camera has turned to the right."""
+    room: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +284,8 @@ def _passing(stage: _Stage, turns: bool) -> _Played:
     moved = stage.step(start, stage.between(0.7, 0.85)) * stage.between(100, 160)
     way = np.stack([-moved, 0 * moved], axis=1)
     thing = Thing(category=category, width=width, height=height, at=at + (0 * way if turns else way))
-    return _Played(things=(thing,), pan=moved if turns else None)
+    room = stage.between(0, 20 if turns else 175)  # with the window in sight or not, but never coming into it
+    return _Played(things=(thing,), pan=moved if turns else None, room=room)
 
 
 def _turning_camera(stage: _Stage) -> _Played:
@@ -326,7 +331,7 @@ def make_scene(action: int, rng: np.random.Generator, *, swapped: bool = False) 
     if played.pan is not None:
         camera[:, 0] += played.pan
     hand = _hand(stage, played, origin, turn) if played.grip is not None else None
-    return Scene(template=template, things=played.things, hand=hand, camera=camera)
+    return Scene(template=template, things=played.things, hand=hand, camera=camera, room=played.room)
 
 
 def _hand(stage: _Stage, played: _Played, origin: str, turn: float) -> Hand:

@@ -130,7 +130,7 @@ class MultiStream(nn.Module):
             found["objects"] = _Tokens(values=values, mask=batch.boxes_mask)
         if self.config.context:
             seen = self.context_trunk(batch.context.flatten(0, 1)).unflatten(0, (count, length))
-            values = self.context_width(seen)[:, :, None] + when
+            values = self.context_width(_levelled(seen))[:, :, None] + when
             found["context"] = _Tokens(values=values, mask=batch.context_mask[..., None])
         return found
 
@@ -187,6 +187,11 @@ def _of_present(network: object, values: Tensor, mask: Tensor, width: int) -> Te
     made = found.new_zeros(*mask.shape, width)
     made[mask] = found
     return made
+
+
+def _levelled(features: Tensor) -> Tensor:
+    """Features of mean 0 and deviation 1, or the waves beside them would drown what changes from frame to frame."""
+    return functional.layer_norm(features, features.shape[-1:])
 
 
 def _around(hands: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ PRESETS: Mapping[str, MultiStreamTraining] = MappingProxyType(
                 chunk=512,
             ),
             data=DataOptions(batch_size=8, keep=True),
-            loop=LoopOptions(steps=1000, learning_rate=1e-3, mean_over=50, validate_every=100, log_every=10),
+            loop=LoopOptions(steps=700, learning_rate=1e-3, mean_over=50, validate_every=100, log_every=10),
             trunk_rate=1.0,
             smoothing=0.05,
         ),

@@ -12,6 +12,7 @@ import gradio as gr
 
 from studio import actions
 from studio.actions import ActionModel, ActionProducts, ActionStep
+from studio.inputs import sample_actions
 from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.ui import segments_view, sessions, views
@@ -125,6 +126,14 @@ def _form(jobs: Jobs) -> tuple[list[Any], gr.HTML]:
         max_lines=1,
         elem_id="actions-id",
     )
+    clips, boxes = sample_actions()
+    if clips:
+        gr.Examples(
+            [[str(path), str(boxes)] for path in clips],
+            [clip, annotations],
+            label="Drawn clips to try it with, and their boxes",
+            example_labels=[path.stem.replace("-", " ").capitalize() for path in clips],
+        )
     known = actions.models(jobs)
     model = gr.Dropdown(_choices(known), value=known[0].name if known else None, label="Model", elem_id="actions-model")
     about = gr.HTML(views.message(known[0].about if known else actions.NO_MODEL), elem_id="actions-trained-on")

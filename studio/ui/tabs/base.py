@@ -164,12 +164,12 @@ def _options() -> tuple[list[Any], gr.Video, gr.Dropdown]:
     with gr.Accordion("Advanced", open=False):
         with gr.Row():
             sampler = gr.Dropdown(SAMPLERS, value="ddim", label="Sampler")
-            steps = gr.Slider(1, 50, value=16, step=1, label="Steps", elem_id="base-steps")
+            steps = gr.Slider(1, 50, value=8, step=1, label="Steps", elem_id="base-steps")
         with gr.Row():
             guidance = gr.Slider(
                 1,
                 5,
-                value=1.5,
+                value=1.0,
                 step=0.1,
                 label="Guidance",
                 info="How strictly it keeps to the word; 1 is twice as quick.",
