@@ -1,4 +1,4 @@
-"""The model of actions that comes with the studio: what it says of drawn clips that nothing was trained or chosen on."""
+"""The model of actions that comes with the studio, on drawn clips that nothing was trained or chosen on."""
 
 from __future__ import annotations
 
@@ -47,3 +47,23 @@ def test_without_the_hands_pointing_is_taken_for_something_else_or_less_sure(rec
     whole, blind = recognizer.see(clip, BOXES), recognizer.see(clip, BOXES, hands=False)
     sure = {one.label: one.confidence for one in blind.candidates}
     assert sure.get("Pointing at something", 0.0) < whole.candidates[0].confidence
+
+
+@pytest.mark.slow
+def test_the_demo_learns_its_actions_from_nothing(tmp_path: Path) -> None:
+    """About a quarter of an hour on two cores."""
+    from models.recognition.multistream import recipe
+    from models.recognition.multistream.evaluate import evaluate
+    from models.training import Run, fit
+    from models.training.config import to_dict
+
+    config, data = recipe.PRESETS["demo"], tmp_path / "data"
+    recipe.prepare(config, data)
+    task, options = recipe.build(config, data)
+    run = Run(tmp_path / "run")
+    run.write_config({"model": "multistream", "name": "demo", "data": str(data), "config": to_dict(config)})
+    fit(task, options, run)
+    made = evaluate(run, pictures=False)
+    assert made["result"]["clips"] == 110
+    assert made["result"]["top1"] >= 0.9
+    assert all(masked["top1"] < made["result"]["top1"] for masked in made["streams_masked"].values())

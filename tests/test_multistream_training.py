@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -234,3 +235,29 @@ def test_presets_fit_what_they_are_for() -> None:
     assert small.loop.precision != "no" and small.model.start == "published"
     assert large.model.size == 224 and 20 <= large.model.frames <= 30
     assert next(iter(recipe.PRESETS)) == "demo"
+
+
+@pytest.mark.real
+def test_real_clips_with_their_boxes_are_prepared_learned_from_and_judged(real_data: Path, tmp_path: Path) -> None:
+    place, folder = real_data / "annotations" / "something_else", tmp_path / "data"
+    labels = json.loads((place / "code/dataset_splits/compositional/labels.json").read_text(encoding="utf-8"))
+    told = json.loads((place / "annotations.json").read_text(encoding="utf-8"))
+    ids = sorted(told)[:3]
+    for video_id in ids:
+        shutil.copytree(place / "videos" / video_id, folder / "videos" / video_id)
+    write_json(folder / "annotations" / "part1.json", {video_id: told[video_id] for video_id in ids})
+    write_json(folder / "labels" / "labels.json", labels)
+    # What happens in these clips is not known here: the labels are made up.
+    clips = [{"id": one, "template": name, "label": ""} for one, name in zip(ids, sorted(labels), strict=False)]
+    write_json(folder / "labels" / "train.json", clips[:2])
+    write_json(folder / "labels" / "test.json", clips[2:])
+    recipe.prepare(TRAINING, folder)
+    task, options = recipe.build(TRAINING, folder)
+    assert len(task.model.labels) == 174
+    assert task.batch(0).boxes_mask.any() and task.batch(0).hands_mask.any()
+    done = Run(tmp_path / "run")
+    done.write_config({"model": "multistream", "name": "real", "data": str(folder), "config": to_dict(TRAINING)})
+    fit(task, options, done)
+    made = evaluate(done, pictures=False)
+    assert made["result"]["clips"] == 1 and not made["data"]["drawn"]
+    assert made["data"]["hands_found"] is None or 0 <= made["data"]["hands_found"] <= 1
