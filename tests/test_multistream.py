@@ -159,6 +159,33 @@ def test_joints_hear_from_the_joints_that_bones_join_to_them() -> None:
         assert not torch.allclose(graph(hands), graph(other))
 
 
+@pytest.mark.parametrize("gone", [None, *STREAMS])
+def test_half_precision_and_trunks_computed_twice_give_a_gradient(gone: str | None) -> None:
+    torch.manual_seed(0)
+    model = MultiStream(replace(MODEL, checkpointing=True, chunk=3), LABELS).train()
+    given = batch() if gone is None else without(batch(), gone)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = torch.nn.functional.cross_entropy(model(given).logits.float(), given.labels)
+    loss.backward()
+    found = {name for name, one in model.named_parameters() if one.grad is not None and one.grad.abs().sum() > 0}
+    assert any(name.startswith("lstm.") for name in found)
+    assert any(name.startswith("object_trunk.") for name in found) == (gone != "objects")
+    assert any(name.startswith("hand_graph.") for name in found) == (gone != "hands")
+
+
+def test_trunks_computed_twice_give_the_same_gradient() -> None:
+    grads = []
+    for twice in (False, True):
+        torch.manual_seed(0)
+        model = MultiStream(replace(MODEL, checkpointing=twice), LABELS).train()
+        torch.nn.functional.cross_entropy(model(batch()).logits, batch().labels).backward()
+        grads.append({name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None})
+        norms = {name: one.clone() for name, one in model.named_buffers() if name.endswith("running_mean")}
+        grads[-1] |= norms
+    assert grads[0].keys() == grads[1].keys()
+    assert all(torch.allclose(value, grads[1][name], atol=1e-5) for name, value in grads[0].items())
+
+
 def test_published_weights_are_taken_from_a_folder(tmp_path) -> None:
     config = replace(MODEL, start="published", multiplier=0.35)
     torch.manual_seed(0)

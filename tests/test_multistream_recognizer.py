@@ -12,6 +12,7 @@ import torch
 from multistream_toy import MODEL, data
 from something_toy import entries, write_json
 
+from models.data.something_frames import frames_of, jpeg
 from models.errors import SignError
 from models.progress import Cancelled
 from models.recognition.multistream.clips import OUT
@@ -103,6 +104,23 @@ def test_frames_without_an_entry_are_counted(recognizer: ActionRecognizer, folde
     path = write_json(tmp_path / "boxes.json", {"1": entries("1", range(1, 7))})
     seen = recognizer.see(folder / "videos" / "1.webm", path, hands=False)
     assert "2 of 4 frames have no annotation." in seen.remarks
+
+
+def test_frames_that_are_missing_in_a_folder_are_passed_over(
+    recognizer: ActionRecognizer, folder: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "1"
+    place.mkdir()
+    kept = [1, 2, 5, 6, 9, 12]
+    for number, frame in frames_of(folder / "videos" / "1.webm"):
+        if number in kept:
+            (place / f"{number:04}.jpg").write_bytes(jpeg(frame, 95))
+    seen = recognizer.see(place, folder / "annotations", "1", hands=False)
+    assert set(seen.item["numbers"].tolist()) <= set(kept)
+    assert seen.present[1].all()
+    with pytest.raises(SignError):
+        (tmp_path / "empty").mkdir()
+        recognizer.see(tmp_path / "empty", hands=False)
 
 
 def test_rubbish_is_told_in_words(recognizer: ActionRecognizer, folder: Path, tmp_path: Path) -> None:
