@@ -173,6 +173,12 @@ def test_a_split_without_clips_cannot_be_judged(trained: Run) -> None:
         evaluate(trained, "nothing")
 
 
+def test_a_clip_whose_label_is_not_in_the_list_is_left_out_and_said_so(folder: Path) -> None:
+    clips = source(folder).clips("validation")
+    assert len(clips) == 0
+    assert clips.left_out == {"10": "its label is not among the labels"}
+
+
 def test_what_is_saved_answers_the_same(trained: Run, folder: Path, tmp_path: Path) -> None:
     model = load_multistream(trained.model)
     save_multistream(model, tmp_path / "half", trained_on="trained on two clips", drawn=True, half=True)
