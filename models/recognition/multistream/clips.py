@@ -14,7 +14,7 @@ Shapes: B clips, T frames, N objects, H = W = size, S = crop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,9 +172,10 @@ class Clips:
                 save_file({name: one for name, one in item.items() if isinstance(one, Tensor)}, temporary)
         return known | load_file(path)
 
-    def part(self, places: Sequence[int]) -> Clips:
-        """Some of them."""
-        return Clips(self._clips, [self._chosen[place] for place in places], self._kept)
+    def parts(self, size: int) -> Iterator[list[Item]]:
+        """All of them, so many at a time."""
+        for start in range(0, len(self), size):
+            yield [self[place] for place in range(start, min(start + size, len(self)))]
 
     @property
     def names(self) -> list[str]:
@@ -224,10 +225,9 @@ def changed(item: Item, rng: np.random.Generator, data: DataOptions, *, mirrorab
 
 def dropped(batch: Batch, rng: np.random.Generator, share: float) -> Batch:
     """The batch in which a stream of this share of the clips is left out, at most one of each clip."""
+    free = torch.ones_like(batch.labels, dtype=torch.bool)
     for place, name in enumerate(STREAMS):
         drawn = torch.from_numpy(rng.random(len(batch.labels)) < share / (1 - share * place))
-        if place == 0:
-            free = torch.ones_like(drawn)
         batch = without(batch, name, drawn & free)
         free = free & ~drawn
     return batch

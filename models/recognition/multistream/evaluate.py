@@ -9,18 +9,20 @@ takes from it. What a model would make of the other streams, had it been trained
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.errors import SignError
 from models.files import write_json
 from models.progress import Cancelled
-from models.recognition.multistream.clips import Clips, Source
+from models.recognition.multistream.clips import Clips, Source, as_batch, without
 from models.recognition.multistream.config import MultiStreamTraining, Stream
 from models.recognition.multistream.demo_data import is_drawn
 from models.recognition.multistream.files import about, load_multistream
@@ -31,7 +33,7 @@ from models.training import Run
 from models.training.config import from_dict, to_dict
 
 EVALUATION, REPORT, COMPOSITIONAL = "evaluation.json", "report.html", "compositional"
-_SHORT = frozenset({"clips", "k", "top1", "top1_interval_95", "top5", "top5_interval_95"})
+_SHORT = ("clips", "k", "top1", "top1_interval_95", "top5", "top5_interval_95")
 Tell = Callable[[str, int, int], None]
 """Gets what is being done, how much is done, and of how much."""
 
@@ -64,18 +66,17 @@ def evaluate(
         raise SignError(f"The labels of {data.name} have changed since the model was trained; train it again.")
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     clips = source.judged(split)
-    judge = _Judge(model, max(1, config.data.batch_size), tell, should_stop)
+    judge = _Judge(model, config.data.batch_size, tell, should_stop)
+    hidden = model.config.streams if len(model.config.streams) > 1 else ()
+    judged = judge(clips, "Judging the model", hidden)
     made = {
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command or f"signstudio train evaluate {run.folder.name}",
-        "data": _told_data(clips, source, split),
+        "data": _told_data(clips, source, split, judged),
         "model": _told_model(model, run),
-        "result": judge(clips, "Judging the model"),
+        "result": judged.result,
         "compositional": _compositional(source, split, judge),
-        "streams_masked": {
-            name: _short(judge(clips, f"Judging it without {name}", name))
-            for name in (model.config.streams if len(model.config.streams) > 1 else ())
-        },
+        "streams_masked": judged.masked,
         "config": to_dict(config),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -90,51 +91,76 @@ def evaluate(
     return made
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What the model says of clips, and what there was to see in them."""
+
+    result: dict[str, Any]
+    masked: dict[str, dict[str, Any]]
+    """The same with nothing in a stream, by its name, in short."""
+    without_boxes: int
+    """Clips."""
+    hands_found: float | None
+    """Share of the frames with a box around a hand in which joints were found."""
+
+
 class _Judge:
-    """Judges clips, and tells how far it is."""
+    """Judges clips, and tells how far it is. Each clip is read once, however many streams are masked."""
 
     def __init__(
         self, model: MultiStream, size: int, tell: Tell | None, should_stop: Callable[[], bool] | None
     ) -> None:
         self._model, self._size, self._tell, self._should_stop = model, size, tell, should_stop
 
-    def __call__(self, clips: Clips, words: str, masked: Stream | None = None) -> dict[str, Any]:
-        found = []
-        for start in range(0, len(clips), self._size):
+    def __call__(self, clips: Clips, words: str, hidden: Sequence[Stream] = ()) -> _Judged:
+        logits: list[NDArray[np.float32]] = []
+        masked: dict[Stream, list[NDArray[np.float32]]] = {name: [] for name in hidden}
+        without_boxes = boxed = found = done = 0
+        for items in clips.parts(self._size):
             if self._should_stop is not None and self._should_stop():
                 raise Cancelled
-            part = clips.part(range(start, min(start + self._size, len(clips))))
-            found.append(answers(self._model, part, self._size, masked))
+            batch = as_batch(items)
+            logits.append(answers(self._model, batch))
+            for name in hidden:
+                masked[name].append(answers(self._model, without(batch, name)))
+            for item in items:
+                without_boxes += not bool(item["annotated"].any())
+                hand = item["hand_boxes_mask"].any(dim=1)
+                boxed, found = boxed + int(hand.sum()), found + int((hand & item["hands_mask"].any(dim=1)).sum())
+            done += len(items)
             if self._tell is not None:
-                self._tell(words, start + len(part), len(clips))
-        return measured(np.concatenate(found), np.array(clips.labels), self._model.labels, clips.names)
+                self._tell(words, done, len(clips))
+
+        def judged(parts: Sequence[NDArray[np.float32]]) -> dict[str, Any]:
+            return measured(np.concatenate(parts), np.array(clips.labels), self._model.labels, clips.names)
+
+        return _Judged(
+            result=judged(logits),
+            masked={name: _short(judged(parts)) for name, parts in masked.items()},
+            without_boxes=without_boxes,
+            hands_found=found / boxed if boxed else None,
+        )
 
 
 def _short(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key in _SHORT}
+    return {key: result[key] for key in _SHORT}
 
 
 def _compositional(source: Source, split: str | None, judge: _Judge) -> dict[str, Any] | None:
     if split == COMPOSITIONAL or COMPOSITIONAL not in source.told.splits:
         return None
-    return judge(source.judged(COMPOSITIONAL), "Judging new pairs of verb and object")
+    return judge(source.judged(COMPOSITIONAL), "Judging new pairs of verb and object").result
 
 
-def _told_data(clips: Clips, source: Source, split: str | None) -> dict[str, Any]:
-    boxed = found = without = 0
-    for place in range(len(clips)):
-        item = clips[place]
-        without += not bool(item["annotated"].any())
-        boxed += int(item["hand_boxes_mask"].any(dim=1).sum())
-        found += int((item["hands_mask"].any(dim=1) & item["hand_boxes_mask"].any(dim=1)).sum())
+def _told_data(clips: Clips, source: Source, split: str | None, judged: _Judged) -> dict[str, Any]:
     return {
         "folder": source.folder.name,
         "split": split or source.data.test,
         "clips": len(clips),
         "labels": len(set(clips.labels)),
         "drawn": is_drawn(source.folder),
-        "without_boxes": without,
-        "hands_found": found / boxed if boxed else None,
+        "without_boxes": judged.without_boxes,
+        "hands_found": judged.hands_found,
     }
 
 

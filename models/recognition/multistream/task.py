@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.errors import SignError
-from models.recognition.multistream.clips import Batch, Clips, Source, as_batch, changed, dropped, without
-from models.recognition.multistream.config import MultiStreamTraining, Stream
+from models.recognition.multistream.clips import Batch, Clips, Source, as_batch, changed, dropped
+from models.recognition.multistream.config import MultiStreamTraining
 from models.recognition.multistream.demo_data import is_drawn
 from models.recognition.multistream.files import save_multistream
 from models.recognition.multistream.network import MultiStream
@@ -80,7 +80,9 @@ class MultiStreamTask:
         assert isinstance(model, MultiStream)
         if not len(self.held):
             return {"top1": float("nan"), "top5": float("nan")}
-        logits, labels = answers(model, self.held, self.config.data.batch_size), np.array(self.held.labels)
+        labels = np.array(self.held.labels)
+        parts = self.held.parts(self.config.data.batch_size)
+        logits = np.concatenate([answers(model, as_batch(part)) for part in parts])
         best = np.argsort(-logits, axis=1)[:, :5]
         return {
             "top1": float(np.mean(best[:, 0] == labels)),
@@ -105,16 +107,11 @@ class MultiStreamTask:
         return self.train.mirrorable
 
 
-def answers(model: MultiStream, clips: Clips, size: int, masked: Stream | None = None) -> NDArray[np.float32]:
-    """(M, G) logits of every clip, in batches of `size`; masked: with nothing in this stream."""
-    device = next(model.parameters()).device
-    found = []
+def answers(model: MultiStream, batch: Batch) -> NDArray[np.float32]:
+    """(B, G) logits of clips."""
     with torch.inference_mode():
-        for start in range(0, len(clips), size):
-            batch = as_batch([clips[place] for place in range(start, min(start + size, len(clips)))])
-            batch = batch if masked is None else without(batch, masked)
-            found.append(model(to_device(batch, device)).logits.float().cpu().numpy())
-    return np.concatenate(found)
+        found = model(to_device(batch, next(model.parameters()).device)).logits
+    return np.asarray(found.float().cpu().numpy(), np.float32)
 
 
 def described(clips: Clips, drawn: bool) -> str:
