@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -95,15 +94,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     """Judge the run's model on the test split of its data; figures and a page are written to RUN/evaluation."""
     from models.synthesis.evaluate import evaluate as judge  # which needs what is above
 
-    told = 0.0
-
-    def tell(words: str, done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= 1 or done == total:
-            told = time.monotonic()
-            run.say(words=f"{words}: {done} of {total}")
-
-    return judge(run, tell=tell, should_stop=run.should_stop)
+    return judge(run, tell=run.teller(), should_stop=run.should_stop)
 
 
 def _silent(_words: str, _done: int, _total: int) -> None:

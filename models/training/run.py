@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -154,6 +155,18 @@ class Run:
         kept = [line for line in self.metrics()[0] if line.get("step", 0) <= step]
         with replacing(self.folder / METRICS) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+    def teller(self) -> Callable[[str, int, int], None]:
+        """Something to tell what is being done, how much is done, and of how much: once a second, and at the end."""
+        told = 0.0
+
+        def tell(words: str, done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= 1 or done == total:
+                told = time.monotonic()
+                self.say(words=f"{words}: {done} of {total}")
+
+        return tell
 
     def should_stop(self) -> bool:
         """Whether somebody asked it to stop."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +22,17 @@ from models.training import LoopOptions, Run
 Tell = Callable[[str, int, int], None]
 """Gets what is being done, how much is done, and of how much."""
 _PHASES = {"merge": "Merging the boxes", "join": "Setting boxes against frames", "hands": "Looking for the hands"}
+
+_ON_GPU = LoopOptions(
+    steps=80_000,
+    learning_rate=3e-4,
+    precision="fp16",
+    mean_over=1000,
+    validate_every=2000,
+    patience=8,
+    log_every=20,
+    save_every=500,
+)
 
 PRESETS: Mapping[str, MultiStreamTraining] = MappingProxyType(
     {
@@ -53,34 +64,12 @@ PRESETS: Mapping[str, MultiStreamTraining] = MappingProxyType(
         "8gb": MultiStreamTraining(
             model=MultiStreamConfig(frames=24),
             data=DataOptions(batch_size=2),
-            loop=LoopOptions(
-                steps=80_000,
-                learning_rate=3e-4,
-                accumulation=8,
-                precision="fp16",
-                mean_over=1000,
-                validate_every=2000,
-                patience=8,
-                log_every=20,
-                save_every=500,
-                workers=4,
-            ),
+            loop=replace(_ON_GPU, accumulation=8, workers=4),
         ),
         "4gb": MultiStreamTraining(
             model=MultiStreamConfig(frames=10, size=112, chunk=32, checkpointing=True),
             data=DataOptions(batch_size=2),
-            loop=LoopOptions(
-                steps=80_000,
-                learning_rate=3e-4,
-                accumulation=4,
-                precision="fp16",
-                mean_over=1000,
-                validate_every=2000,
-                patience=8,
-                log_every=20,
-                save_every=500,
-                workers=2,
-            ),
+            loop=replace(_ON_GPU, accumulation=4, workers=2),
         ),
     }
 )
@@ -121,15 +110,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     """Judge the run's model on the test split of its data; figures and a page are written to RUN/evaluation."""
     from models.recognition.multistream.evaluate import evaluate as judge  # which needs what is above
 
-    told = 0.0
-
-    def tell(words: str, done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= 1 or done == total:
-            told = time.monotonic()
-            run.say(words=f"{words}: {done} of {total}")
-
-    return judge(run, tell=tell, should_stop=run.should_stop)
+    return judge(run, tell=run.teller(), should_stop=run.should_stop)
 
 
 def _keep(clips: Clips, words: str, say: Tell) -> None:
