@@ -23,7 +23,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import dropwhile, pairwise
+from itertools import dropwhile, islice, pairwise
 from math import ceil
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,7 @@ _PROBE_PACKETS = 600
 _FASTEST = 1000  # frames per second; timestamps that claim more are not from a camera
 _STEADY = 0.25  # of a frame: the most a timestamp of a constant-rate clip strays from its beat
 _LONGEST_PAUSE_S = 600  # a longer step between two timestamps, or one back by over a second, is a broken clock
+_PAUSES = 10  # times as long as all its frames may all the pauses of a clip be, and _LONGEST_PAUSE_S besides
 _SEEK_MARGIN_S = 1
 # Formats whose timestamps are the same after a seek; in the others a window is decoded from the beginning.
 _SEEKABLE = ("mp4", "matroska")
@@ -112,6 +113,12 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         VideoError: the file is missing, empty, not a video, has no picture, or is larger than MAX_SIDE.
     """
     return _probe(Path(path))[0]
+
+
+def stored_frames(path: str | os.PathLike[str], most: int) -> int:
+    """How many frames a clip has, counted without decoding them, and no further than this. Raises VideoError."""
+    with opened(Path(path)) as (container, stream):
+        return sum(1 for packet in islice(packets(container, stream), most) if packet is not None)
 
 
 class VideoReader:
@@ -199,16 +206,22 @@ class VideoReader:
     def _timed(self) -> Generator[tuple[Fraction, Fraction, av.VideoFrame]]:
         """(start, end, frame) in seconds, beginning with a frame at or before the first output frame."""
         clock, period = self._clock, 1 / self._clock.rate
-        shift, previous = Fraction(0), None
-        for frame in self._decoded_from(self._first / self.rate):
+        shift, previous, paused = Fraction(0), None, Fraction(0)
+        for count, frame in enumerate(self._decoded_from(self._first / self.rate)):
             start = _seconds(frame, clock.tick) if clock.trusted else None
             if start is None:
                 start = Fraction(0) if previous is None else previous + period
             else:
                 start += shift - clock.origin
-            if previous is not None and not -1 <= start - previous <= _LONGEST_PAUSE_S:
-                shift += previous + period - start
-                start = previous + period
+            if previous is not None:
+                paused += max(start - previous - period, Fraction(0))
+                if (
+                    not -1 <= start - previous <= _LONGEST_PAUSE_S
+                    or paused > _LONGEST_PAUSE_S + _PAUSES * count * period
+                ):
+                    paused -= max(start - previous - period, Fraction(0))
+                    shift += previous + period - start
+                    start = previous + period
             if not clock.variable:
                 start = round(start / period) * period
             start = max(start, previous or Fraction(0))

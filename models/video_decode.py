@@ -122,6 +122,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         stream = streams[0]
         if stream.codec_context is None:
             raise VideoError(f"{name}: this program has no decoder for its picture; re-export it as MP4 (H.264)")
+        # A frame may be larger than the header says: it is refused before there is memory for it.
+        stream.codec_context.options = {"max_pixels": str(MAX_SIDE**2)}
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(4, os.cpu_count() or 1)  # each thread holds frames
         yield container, stream

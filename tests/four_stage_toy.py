@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from models.recognition.four_stage.batches import Augmentation, DataOptions
 from models.recognition.four_stage.clips import CLIPS, Clip, write_clips
 from models.recognition.four_stage.config import FourStageConfig
+from models.recognition.four_stage.files import save_four_stage
 from models.recognition.four_stage.model import FourStage
-from models.recognition.four_stage.task import FourStageTraining, save_four_stage
+from models.recognition.four_stage.task import FourStageTraining
 from models.training import LoopOptions, Run
 from models.video_write import write_video
 

@@ -16,11 +16,12 @@ from base_toy import CONFIG, FRAMES, toy_pipeline
 from pose_format import Pose
 
 from models.errors import SignError, WeightsError
+from models.model_folder import described
 from models.progress import Cancelled
 from models.synthesis import pipeline as pipeline_module
 from models.synthesis.losses import Critics, losses
 from models.synthesis.network import BaseAction, Told, extra_channels, new_unet, widened
-from models.synthesis.pipeline import BaseActionPipeline, holds_base_action
+from models.synthesis.pipeline import KIND, BaseActionPipeline
 from models.synthesis.prepared import array_path, read_motion, read_window
 from models.synthesis.recipe import PRESETS, build, prepare
 from models.synthesis.samples import Samples, hand_mask, pose_maps
@@ -290,7 +291,7 @@ def test_training_writes_a_model_that_says_what_it_learned_from(run: Run) -> Non
     assert {"full", "hands", "layout", "perceptual", "consistency"} == set(lines[0]["losses"])
     judged = [line["metrics"] for line in lines if line["kind"] == "validation"]
     assert {"error", "error_other_word", "error_no_motion"} == set(judged[0])
-    assert holds_base_action(run.model)
+    assert described(run.model)["kind"] == KIND
     made = BaseActionPipeline.from_pretrained(run.model)
     assert set(made.words) == set(GLOSSES)
     assert made.words["BOOK"].samples == 3
@@ -333,7 +334,7 @@ def test_what_does_not_fit_is_said_in_words(tmp_path: Path) -> None:
     for changed, words in (
         ({"kind": "four-stage"}, "no base action model"),
         ({"format": 99}, "format 99"),
-        ({"config": about["config"] | {"widths": [64]}}, "other settings"),
+        ({"config": about["config"] | {"widths": [64]}}, "weights of another model"),
         ({"config": about["config"] | {"size": 63}}, "size"),
     ):
         (folder / "model.json").write_text(json.dumps(about | changed), encoding="utf-8")

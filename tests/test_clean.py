@@ -392,6 +392,6 @@ def test_foreign_pose_files_are_cleaned_or_refused_in_words(real_data: Path) -> 
             continue
         assert cleaned.header.total_points() == 178
         assert np.isfinite(arrays(cleaned)[0]).all()
-    reasons = {"openpose": "no POSE_LANDMARKS", "hand_normalized": "no POSE_LANDMARKS", "sample1000": "4 coordinates"}
+    reasons = {"openpose": "first version", "hand_normalized": "no POSE_LANDMARKS", "sample1000": "4 coordinates"}
     for name, message in refused:
         assert any(key in name and reason in message for key, reason in reasons.items()), (name, message)

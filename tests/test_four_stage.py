@@ -23,7 +23,7 @@ from models.recognition.four_stage.batches import (
 )
 from models.recognition.four_stage.clips import Clip, centre, fitted, read_clips, vocabulary
 from models.recognition.four_stage.config import FourStageConfig
-from models.recognition.four_stage.files import load_four_stage
+from models.recognition.four_stage.files import load_four_stage, save_four_stage
 from models.recognition.four_stage.glosses import written
 from models.recognition.four_stage.keyframes import (
     ConvGRU,
@@ -36,7 +36,6 @@ from models.recognition.four_stage.losses import LossOptions, align_loss, gloss_
 from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.recipe import PRESETS, build, prepare
 from models.recognition.four_stage.recognizer import FourStageRecognizer
-from models.recognition.four_stage.task import save_four_stage
 from models.training import Run, fit
 
 GLOSSES = tuple(sorted(PLACES))

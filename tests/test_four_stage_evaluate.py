@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from models.errors import SignError, WeightsError
 from models.recognition.four_stage.clips import Clip, read_clips, write_clips
 from models.recognition.four_stage.evaluate import evaluate
-from models.recognition.four_stage.files import load_four_stage
+from models.recognition.four_stage.files import load_four_stage, save_four_stage
 from models.recognition.four_stage.stage_metrics import (
     Judged,
     comparison,
@@ -29,7 +29,7 @@ from models.recognition.four_stage.stage_metrics import (
     stage4,
     word_error_rate,
 )
-from models.recognition.four_stage.task import Heard, save_four_stage
+from models.recognition.four_stage.task import Heard
 from models.training import Run
 
 torch.set_num_threads(1)

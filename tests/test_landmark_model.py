@@ -14,13 +14,14 @@ import torch
 from signing import performance
 
 from models.errors import LexiconError, WeightsError
+from models.model_folder import DESCRIPTION, WEIGHTS
 from models.recognition.augment import Augmentation, augment, cut, join, with_speeds
 from models.recognition.batches import Batches, BatchOptions, collate, signs_of
 from models.recognition.corpus import Take, load_takes, save_takes, vocabulary
 from models.recognition.features import LAYOUT, NUM_FEATURES, STEP_MS, features
 from models.recognition.landmark_model import LandmarkModel, LandmarkModelConfig
 from models.recognition.losses import LossOptions, contrast, distillation, losses
-from models.recognition.model_files import DESCRIPTION, WEIGHTS, ModelCard, load_model, save_model
+from models.recognition.model_files import ModelCard, load_model, save_model
 
 GLOSSES = ("EAT", "HELLO", "NO", "YES")
 TINY = LandmarkModelConfig(

@@ -15,11 +15,12 @@ from something_toy import entries, write_json
 
 from models.data.something_run import SomethingOptions, run
 from models.errors import SignError, WeightsError
+from models.model_folder import described
 from models.recognition.multistream import recipe
 from models.recognition.multistream.clips import OUT, Source, as_batch, changed, dropped
 from models.recognition.multistream.config import STREAMS, DataOptions
 from models.recognition.multistream.evaluate import evaluate
-from models.recognition.multistream.files import about, holds_multistream, load_multistream, save_multistream
+from models.recognition.multistream.files import KIND, about, load_multistream, save_multistream
 from models.recognition.multistream.network import MultiStream
 from models.training import Run, fit
 from models.training.config import to_dict
@@ -192,8 +193,8 @@ def test_what_is_saved_answers_the_same(trained: Run, folder: Path, tmp_path: Pa
 
 
 def test_a_broken_model_is_told_in_words(trained: Run, tmp_path: Path) -> None:
-    assert holds_multistream(trained.model)
-    assert not holds_multistream(tmp_path)
+    assert described(trained.model)["kind"] == KIND
+    assert described(tmp_path) == {}
     with pytest.raises(WeightsError, match="holds no model"):
         load_multistream(tmp_path)
     shutil.copytree(trained.model, tmp_path / "cut")

@@ -135,7 +135,9 @@ def test_a_damaged_sample_is_named_when_it_is_read(copy: Path) -> None:
     (folders[2] / META).unlink()
     meta = json.loads((folders[3] / META).read_text())
     (folders[3] / META).write_text(json.dumps(meta | {"size": 128}))
-    for index, words in enumerate(["full does not hold 6", "is no picture", "has no meta", "64 and 32 px"]):
+    for index, words in enumerate(
+        ["full does not hold 6", "cannot be read as a picture", "has no meta", "64 and 32 px"]
+    ):
         with pytest.raises(SignError, match=words):
             clips[index]
     assert clips[4]["frames"].shape == (3, 6, 64, 64)

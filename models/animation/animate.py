@@ -10,10 +10,10 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pose_format import Pose
@@ -26,7 +26,7 @@ from models.animation.mark import draw_mark, provenance
 from models.animation.retarget import RetargetOptions, retarget
 from models.animation.target import Image, Target
 from models.errors import VideoError
-from models.files import replacing, slug
+from models.files import read_json, replacing, slug
 from models.lexicon.captions import write_captions
 from models.lexicon.performance import Segment
 from models.pose.files import write_pose
@@ -66,6 +66,7 @@ class Report:
 
 Tell = Callable[[Report], None]
 ShouldStop = Callable[[], bool]
+Draw = Callable[..., Iterator[Image]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +109,10 @@ def animate(
     options: AnimateOptions | None = None,
     tell: Tell | None = None,
     should_stop: ShouldStop | None = None,
+    *,
+    draw: Draw = engine_frames,
 ) -> Animation:
-    """Animate the person and write all that belongs to it into `folder`.
+    """Animate the person and write all that belongs to it into `folder`. draw: makes frames, as `engine_frames` does.
 
     Called again with the same folder, picture, driving pose and options, it goes on after the frames that are there.
     When stopped, the video holds the frames done so far; stopped before the first, it raises Cancelled.
@@ -122,7 +125,7 @@ def animate(
     pose = retarget(driving.pose, target, options.fitting)
     total, fps = len(pose.body.data), float(pose.body.fps)
     frames = _frames_folder(folder, target, driving, options, total)
-    done = _make_frames(target, pose, frames, options, tell, should_stop)
+    done = _make_frames(target, pose, frames, options, tell, should_stop, draw)
     if not done:
         raise Cancelled
     segments = tuple(segment for segment in driving.segments if segment.start_ms < 1000 * done / fps)
@@ -160,12 +163,14 @@ def animate(
     return _measured(made, target, pose, frames, tell, should_stop)
 
 
-def preview(target: Target, driving: Driving, options: AnimateOptions | None = None) -> Image:
+def preview(
+    target: Target, driving: Driving, options: AnimateOptions | None = None, *, draw: Draw = engine_frames
+) -> Image:
     """One frame of what `animate` would make, with the hands up: to look at before a long run. (H, W, 3) RGB."""
     options = options or AnimateOptions()
     check_engine(options.engine, options.of_engine)
     pose = retarget(driving.pose, target, options.fitting)
-    return next(engine_frames(options.engine, target, pose, options.of_engine, start=telling_frame(driving)))
+    return next(draw(options.engine, target, pose, options.of_engine, start=telling_frame(driving)))
 
 
 def telling_frame(driving: Driving) -> int:
@@ -186,6 +191,7 @@ def _make_frames(
     options: AnimateOptions,
     tell: Tell | None,
     should_stop: ShouldStop | None,
+    draw: Draw,
 ) -> int:
     """Make the frames that are missing; returns how many are there in the end."""
     total = len(pose.body.data)
@@ -208,7 +214,7 @@ def _make_frames(
     meter = Meter(total - start, report)
     try:
         if start < total:
-            made = engine_frames(options.engine, target, pose, options.of_engine, start=start, should_stop=should_stop)
+            made = draw(options.engine, target, pose, options.of_engine, start=start, should_stop=should_stop)
             for index, frame in enumerate(made, start=start):
                 newest[:] = [draw_mark(frame) if options.visible_mark else frame]
                 write_frame(frames, index, newest[0])
@@ -221,12 +227,19 @@ def _make_frames(
     return total
 
 
+def _made_with(settings: Path) -> Any:
+    try:
+        return read_json(settings)
+    except (OSError, ValueError):  # cut off, or of somebody else: then its frames are not of this run
+        return None
+
+
 def _frames_folder(folder: Path, target: Target, driving: Driving, options: AnimateOptions, total: int) -> Path:
     """The folder of frames: kept when it is from the same run, emptied when it is from another one."""
     frames = folder / FRAMES
     key = _key(target, driving, options)
     settings = folder / SETTINGS
-    if frames.exists() and (not settings.exists() or json.loads(settings.read_text(encoding="utf-8")) != key):
+    if frames.exists() and _made_with(settings) != key:
         shutil.rmtree(frames)
     frames.mkdir(parents=True, exist_ok=True)
     _write_json(settings, key)

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from models.errors import PictureError, VideoError
+from models.errors import VideoError
 from models.files import replacing, safe_name
 from models.lexicon.captions import burn_captions
 from models.lexicon.performance import Segment
+from models.pictures import read_picture
 from models.progress import Cancelled, Meter, Progress, counted
 from models.video import ReadOptions, VideoReader
 from models.video_write import write_video
@@ -48,11 +49,7 @@ def _parts(name: str) -> list[str]:
 
 def read_frame(path: Path) -> Image:
     """One frame as (H, W, 3) RGB. Raises PictureError for a file that is no picture."""
-    data = np.fromfile(path, np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise PictureError(f"{safe_name(path)}: this is not a picture that can be read; take it out of the folder.")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    return read_picture(path, "take it out of the folder")
 
 
 def read_frames(folder: Path) -> Iterator[Image]:

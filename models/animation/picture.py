@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import ImageOps, UnidentifiedImageError
 
 from models.errors import PictureError
 from models.files import safe_name
+from models.pictures import FORMATS, MOST_OF_AN_UPLOAD
 
 Image = NDArray[np.uint8]
 
@@ -20,7 +22,7 @@ LONGEST = 2048
 """A larger picture is scaled down to this while it is read, pixels."""
 SMALLEST = 96
 """Shortest side of a picture that a person could be seen in, pixels."""
-MOST_PIXELS = 250_000_000
+MOST_PIXELS = MOST_OF_AN_UPLOAD
 _GROUND = (235, 235, 235)  # behind what is transparent
 
 
@@ -44,7 +46,7 @@ def load_picture(path: str | os.PathLike[str]) -> Image:
 
 
 def _load(path: Path, name: str) -> Image:
-    with PillowImage.open(path) as opened:
+    with PillowImage.open(path, formats=_formats()) as opened:
         width, height = opened.size
         if min(width, height) < SMALLEST:
             raise PictureError(
@@ -59,6 +61,13 @@ def _load(path: Path, name: str) -> Image:
         picture = opened if opened.mode != "CMYK" else opened.convert("RGB")
         picture.thumbnail((LONGEST, LONGEST), PillowImage.Resampling.LANCZOS, reducing_gap=2.0)
         return np.array(_plain(ImageOps.exif_transpose(picture)), np.uint8)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of photographs. Of the others one (EPS) makes Pillow start a program."""
+    PillowImage.init()
+    return tuple(one for one in (*FORMATS, "AVIF") if one in PillowImage.OPEN)
 
 
 def _plain(picture: PillowImage.Image) -> PillowImage.Image:

@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +30,8 @@ from models.data.manifest import Manifest
 from models.data.store import Store
 from models.data.work import Engine, Made, Stop, Task, Tell, carry_out, fingerprint, in_this_process
 from models.errors import SignError
-from models.files import replacing, safe_name, slug
+from models.files import replacing, slug
+from models.pictures import read_picture
 from models.video_write import write_video
 
 PHASE = "clips"
@@ -132,15 +132,6 @@ def tasks(sentences: Iterable[Sentence], fps: float) -> Iterator[Task]:
         film = Film(source=one.frames, pattern=one.pattern, name=_clip(one), fps=fps)
         rate = [] if one.frames.is_file() else [fps]
         yield Task(item=_item(one), made_from=fingerprint(film.name, *rate, _state(one)), value=film)
-
-
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) RGB. Raises SignError when it cannot be read."""
-    raw = path.read_bytes() if path.is_file() else b""
-    found = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) if raw else None
-    if found is None:
-        raise SignError(f"{safe_name(path.parent)}/{safe_name(path)} cannot be read as a picture; replace it.")
-    return np.ascontiguousarray(found[..., ::-1]).astype(np.uint8)
 
 
 def _item(sentence: Sentence) -> str:

@@ -48,6 +48,22 @@ details { margin: .5rem 0; } summary { cursor: pointer; }
 """
 
 
+def document(title: str, body: Iterable[str], *, style: str = STYLE, images: str = "data:") -> str:
+    """A page as one file that asks for nothing else. images: where pictures may come from, as browsers are told."""
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src {images}; '
+        "style-src 'unsafe-inline'\">",
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
+        f"<h1>{escape(title)}</h1>",
+        *body,
+        "</main></body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
 def table(
     caption: str,
     heads: Sequence[str],

@@ -13,7 +13,7 @@ from typing import Any
 
 from models.data import report_sections as sections
 from models.data.report_figures import Picture, pictures
-from models.data.report_html import STYLE, counted, percent, table
+from models.data.report_html import counted, document, percent, table
 from models.data.wlasl import SPLITS
 from models.files import replacing
 
@@ -51,14 +51,7 @@ def write_page(report: Mapping[str, Any], path: Path) -> None:
 def page(report: Mapping[str, Any]) -> str:
     """The page as text."""
     title = "WLASL: what became of every clip"
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' data: file:; "
-        "style-src 'unsafe-inline'\">",
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>{escape(title)}</h1>",
+    body = [
         *_summary(report),
         '<h2 id="through">What came through</h2>',
         *_through(report),
@@ -78,9 +71,8 @@ def page(report: Mapping[str, Any]) -> str:
         *_glosses(report),
         '<h2 id="made">How this was made</h2>',
         *_made(report),
-        "</main></body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return document(title, body, images="'self' data: file:")
 
 
 def _summary(report: Mapping[str, Any]) -> Iterable[str]:

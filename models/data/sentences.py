@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from models.data.corpora import Sentence
-from models.data.corpus_clips import read_picture
 from models.data.frame_folders import list_frames
 from models.errors import SignError
+from models.pictures import read_picture
 from models.video import VideoReader
 
 BLANK = 0

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import SignError
-from models.files import safe_name
+from models.files import read_json, safe_name
 
 FPS = 12
 """The rate that Something-Else counts frames at."""
@@ -223,7 +223,7 @@ def _is_index(value: Any) -> bool:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as error:
         raise SignError(f"{safe_name(path)} cannot be read as JSON ({error}); copy or download it again.") from error
 

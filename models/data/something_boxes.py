@@ -217,7 +217,7 @@ def videos_of(part: Path, tell: Part | None = None) -> Iterator[tuple[str, Any]]
                 text, at, ended, read = text[at:] + chunk, 0, not chunk, read + len(chunk)
                 if tell is not None:
                     tell(part.name, min(read, size), size)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SignError(f"{safe_name(part)} cannot be read as annotations: {error}; download it again.") from error
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.data.something import FPS, frame_name, frame_number
 from models.data.work import Made
 from models.errors import SignError
 from models.files import safe_name
+from models.pictures import read_picture
 from models.video import ReadOptions, VideoReader
 from models.video_decode import Frame
 
@@ -160,11 +160,7 @@ def _files(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _read(path: Path) -> Frame:
-    data: NDArray[np.uint8] = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise SignError(f"{path.parent.name}/{path.name} is no picture ({data.size} bytes); write the frames again.")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return read_picture(path, "write the frames again")
 
 
 @contextmanager

@@ -14,7 +14,6 @@ Source: Li et al., "Word-level Deep Sign Language Recognition from Video" (WACV 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,12 +24,14 @@ from typing import Any
 from models.data.links import is_address
 from models.data.splits import SPLITS, Split
 from models.errors import LexiconError, SignError
-from models.files import safe_name, slug
+from models.files import read_json, safe_name, slug
 from models.lexicon.recordings import LONGEST_NAME, MARKS, checked_gloss
 from models.video import MAX_FPS, Box
 
 FPS = 25.0
 """Frames are counted at this rate unless an instance says another."""
+_LAST = 10**8
+"""Frame that no video has: more than a month of them."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -120,10 +121,10 @@ def _entries(path: Path) -> Iterator[tuple[str, list[Any]]]:
     """The words of a list with their records. Raises SignError for anything but such a list."""
     name = safe_name(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_json(path)
     except OSError as error:
         raise SignError(f"{path} cannot be read ({error.strerror}); give the path of WLASL_v0.3.json.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SignError(f"{name} is no JSON ({error}); download WLASL_v0.3.json again, as a raw file.") from error
     if isinstance(content, dict) and any(isinstance(one, dict) and "subset" in one for one in content.values()):
         raise SignError(
@@ -161,7 +162,7 @@ def _instance(record: Any, word: str, gloss: str) -> Instance:
     if split not in SPLITS:
         raise _Broken(f"The split is none of {', '.join(SPLITS)}")
     first, last = _whole(record.get("frame_start", 1)), _whole(record.get("frame_end", -1))
-    if first is None or last is None or first < 1 or (last != -1 and last < first):
+    if first is None or last is None or first < 1 or last > _LAST or (last != -1 and last < first):
         raise _Broken("frame_start and frame_end are no range of frames")
     fps = record.get("fps", FPS)
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= MAX_FPS:

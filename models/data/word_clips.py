@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from av.video.reformatter import VideoReformatter
@@ -34,6 +33,7 @@ from models.data.word_samples import META, PARTS, Part, Sample, read_sample
 from models.data.words import COLUMNS, INDEX
 from models.errors import SignError
 from models.files import safe_name
+from models.pictures import read_picture
 from models.video_decode import Frame, decode, opened, packets
 
 
@@ -128,20 +128,21 @@ def read_index(folder: Path) -> list[Listed]:
             if tuple(lines.fieldnames or ()) != COLUMNS:
                 raise SignError(f"{path} does not have the columns {', '.join(COLUMNS)}; run `signstudio data words`.")
             listed = [Listed(**{name: str(line[name] or "") for name in COLUMNS}) for line in lines]
-    except (UnicodeDecodeError, csv.Error) as error:
+        root = folder.resolve()
+        outside = next((one for one in listed if not (root / one.path).resolve().is_relative_to(root)), None)
+    except (ValueError, csv.Error) as error:
         raise SignError(f"{path} is no table in UTF-8 ({error}); run `signstudio data words` again.") from error
     wrong = next((one for one in listed if one.split not in SPLITS), None)
     if wrong is not None:
         raise SignError(f"{path}: the split of {wrong.path} is {wrong.split!r}; it has to be {', '.join(SPLITS)}.")
+    if outside is not None:
+        raise SignError(f"{path}: {outside.path[:120]!r} leads out of the folder; run `signstudio data words` again.")
     return listed
 
 
 def _jpeg_frames(folder: Path) -> Iterator[Frame]:
     for path in sorted(folder.glob("frame_*.jpg")):
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise SignError(f"{path} is no picture; delete the sample's folder and run `signstudio data words` again.")
-        yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        yield read_picture(path, "delete the sample's folder and run `signstudio data words` again")
 
 
 def _mp4_frames(path: Path) -> Iterator[Frame]:

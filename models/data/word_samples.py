@@ -35,7 +35,7 @@ from models.data.hand_boxes import HandBoxes, crop, hand_boxes
 from models.data.store import Store
 from models.data.work import Made, Make
 from models.errors import SignError
-from models.files import safe_name
+from models.files import read_json, safe_name
 from models.pose.extract import PoseOptions, PoseResult, extract_pose, open_session
 from models.pose.files import write_pose
 from models.pose.holistic import HolisticSession
@@ -153,7 +153,7 @@ def frame_numbers(source_frames: int, frames: int) -> list[int]:
 def read_sample(path: Path) -> Sample:
     """A meta.json. Raises SignError when it is missing or is none of ours."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         for name in ("span_ms", "signing", "picture"):
             found[name] = tuple(found[name])
         found["boxes"] = {part: boxes and [tuple(box) for box in boxes] for part, boxes in found["boxes"].items()}

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 from models.errors import LexiconError, SignError
-from models.files import replacing, safe_name
+from models.files import read_json, replacing, safe_name
 from models.lexicon.avatar import render_avatar
 from models.lexicon.body import SignerStyle
 from models.lexicon.looks import LOOKS, Look
@@ -199,7 +199,7 @@ def _claim(root: Path, options: DatasetOptions) -> None:
             temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json(path)
     except ValueError:
         before = None
     if before != settings:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from models.errors import PoseError
-from models.files import replacing
+from models.files import read_json, replacing
 from models.pose.openpose import NUM_BODY, NUM_FACE, NUM_HAND, Keypoints, OpenPosePose
 
 BodyModel = Literal["COCO_18", "BODY_25"]
@@ -38,8 +38,9 @@ _PARTS = {
     "right_hand": ("hand_right_keypoints_2d", NUM_HAND),
     "face": ("face_keypoints_2d", NUM_FACE),
 }
+_MAX_SIDE = 65_535
 _FRAME_NUMBER = re.compile(r"(\d+)_keypoints$")
-_MAX_FRAMES = 1_000_000
+_MAX_FRAMES = 200_000  # two hours at 25 a second; those that are missing are made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ def read_openpose(path: Path) -> OpenPoseClip:
     if not frames:
         raise PoseError(f"{path.name}: there is no frame of OpenPose keypoints in it.")
     poses = [_read_frame(frame, where) for frame, where in frames]
-    sizes = [(f.get("canvas_width"), f.get("canvas_height")) for f, _ in frames if f.get("canvas_width")]
+    sizes = [size for size in (_canvas(frame) for frame, _ in frames) if size[0]]
     width, height = sizes[0] if sizes else (None, None)
     return OpenPoseClip(poses=poses, width=width, height=height)
 
@@ -164,10 +165,10 @@ def _read_folder(folder: Path) -> list[tuple[dict[str, Any], str]]:
 def _read_file(path: Path) -> list[tuple[dict[str, Any], str]]:
     """The frames of a file, each with words for where it is."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except FileNotFoundError:
         raise PoseError(f"{path} does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PoseError(f"{path.name} is not JSON ({error}).") from None
     frames = value if isinstance(value, list) else [value]
     return [(frame, f"{path.name}, frame {i}" if len(frames) > 1 else path.name) for i, frame in enumerate(frames)]
@@ -179,7 +180,7 @@ def _read_frame(frame: Any, where: str) -> OpenPosePose:
         raise PoseError(f'{where}: this is not OpenPose JSON (it has no list of "people").')
     if not people:
         return OpenPosePose(body=np.zeros((NUM_BODY, 3), np.float32))
-    canvas = (frame.get("canvas_width"), frame.get("canvas_height"))
+    canvas = _canvas(frame)
     body = _keypoints(people[0], "pose_keypoints_2d", (NUM_BODY, 25), canvas, where)
     if body is None:
         body = np.zeros((NUM_BODY, 3), np.float32)
@@ -190,6 +191,14 @@ def _read_frame(frame: Any, where: str) -> OpenPosePose:
     if face is not None and len(face) == 68:  # iBUG alone, without pupils, as DWPose writes it
         face = np.concatenate([face, np.zeros((2, 3), np.float32)])
     return OpenPosePose(body=body, left_hand=left, right_hand=right, face=face)
+
+
+def _canvas(frame: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Width and height in pixels, where the frame says both."""
+    size = (frame.get("canvas_width"), frame.get("canvas_height"))
+    if all(isinstance(side, int | float) and 1 <= side <= _MAX_SIDE for side in size):
+        return int(size[0]), int(size[1])  # type: ignore[arg-type]
+    return None, None
 
 
 def _keypoints(
@@ -204,7 +213,11 @@ def _keypoints(
         wanted = " or ".join(str(3 * count) for count in counts)
         got = f"{len(numbers)} numbers" if whole else "something else"
         raise PoseError(f"{where}: {key} must be a list of {wanted} numbers, got {got}.")
-    keypoints = np.array(numbers, np.float32).reshape(-1, 3)
+    try:
+        keypoints = np.array(numbers, np.float32).reshape(-1, 3)
+    except OverflowError:
+        raise PoseError(f"{where}: {key} has a number that no picture has pixels for.") from None
+    keypoints[~np.isfinite(keypoints).all(axis=1)] = 0
     found = keypoints[:, 2] > 0
     if not found.any():
         return None

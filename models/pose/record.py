@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.files import replacing
+from models.files import read_json, replacing
 from models.pose.extract import PoseOptions, PoseResult
 from models.pose.files import write_pose
 
@@ -51,7 +51,7 @@ def write_result(
 def read_record(pose_path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The record of a `.pose` file as written by `write_result`, or None when there is none that can be read."""
     try:
-        content = json.loads(record_path(pose_path).read_text(encoding="utf-8"))
+        content = read_json(record_path(pose_path))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

@@ -98,16 +98,24 @@ def read_signs(folder: Path, signers: Sequence[int], glosses: Sequence[str] | No
             f"{folder} has no {MANIFEST}; make it with `signstudio lexicon render --kind read -o {folder}`."
         )
     with manifest.open(encoding="utf-8", newline="") as file:
-        lines = [line for line in csv.DictReader(file) if line["signer"] in wanted and line["path"].endswith(READ)]
-    takes = []
-    for line in lines:
-        if glosses is None or line["gloss"] in glosses:
-            found = features(read_pose(Path(folder) / line["path"]))
-            segment = Segment(gloss=line["gloss"], start_ms=float(line["start_ms"]), end_ms=float(line["end_ms"]))
-            takes.append(_take(found, [segment], line["signer"]))
+        listed = list(csv.DictReader(file))
+    root, takes = Path(folder).resolve(), []
+    for line in listed:
+        try:
+            path, segment = (root / line["path"]).resolve(), _segment(line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise LexiconError(f"{folder}/{MANIFEST} has a line without {error}; render the signs again.") from error
+        if not path.is_relative_to(root):
+            raise LexiconError(f"{folder}/{MANIFEST}: {line['path'][:120]!r} leads out of the folder.")
+        if line["signer"] in wanted and path.name.endswith(READ) and (glosses is None or segment.gloss in glosses):
+            takes.append(_take(features(read_pose(path)), [segment], line["signer"]))
     if not takes:
         raise LexiconError(f"{folder} has no signs of {', '.join(sorted(wanted))}; render more signers.")
     return takes
+
+
+def _segment(line: dict[str, str]) -> Segment:
+    return Segment(gloss=line["gloss"], start_ms=float(line["start_ms"]), end_ms=float(line["end_ms"]))
 
 
 def read_sentences(

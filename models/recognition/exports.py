@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from models.files import replacing, safe_name
+from models.files import plain_cell, replacing, safe_name
 from models.lexicon.captions import write_captions
 from models.lexicon.performance import Segment
 from models.recognition.results import Candidate, Recognition, RecognizedSegment
@@ -93,7 +93,7 @@ def write_csv(path: Path, recognition: Recognition) -> None:
                 number,
                 round(segment.start_ms),
                 round(segment.end_ms),
-                segment.gloss or UNKNOWN,
+                plain_cell(segment.gloss or UNKNOWN),
                 "yes" if segment.known else "no",
                 *(cell for place in places for cell in _cells(segment.candidates, place)),
             ])  # fmt: skip

@@ -314,6 +314,11 @@ def _picked(pose: Pose) -> tuple[Floats, NDArray[np.bool_]]:
         data, confidence = landmarks.component(pose, name)
         names = landmarks.point_names(pose, name)
         index = [names.index(one) if one in names else -1 for one in _NAMES.get(name, names)]
+        if len(index) != points[:, part].shape[1]:
+            raise PoseError(
+                f"The pose has {len(index)} points of {name}, and recognition needs {points[:, part].shape[1]}. "
+                "Extract it with MediaPipe."
+            )
         points[:, part] = data[:, index]
         sure[:, part] = (confidence[:, index] > 0) & (np.array(index) >= 0)
     points[..., 2] *= pose.header.dimensions.width

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.errors import SignError
 from models.recognition.features import NUM_FEATURES
 
 OUTSIDE, BEGIN, INSIDE = range(3)
@@ -44,6 +45,15 @@ class LandmarkModelConfig:
     """Rows before its own that an attention block sees."""
     embedding: int = 128
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        sizes = (self.num_glosses, self.width, self.kernel, self.heads, self.past, self.embedding, *self.dilations)
+        if min(sizes) < 1 or self.attention_blocks < 0 or not 0 <= self.dropout < 1:
+            raise SignError("Sizes of the model are 1 or more; dropout is a share, 0 to below 1.")
+        if self.width % self.heads or len(self.dilations) > 64 or self.attention_blocks > 64:
+            raise SignError("model.width divides by model.heads; there are 64 blocks of a kind at most.")
+        if max(self.past, self.kernel * max(self.dilations, default=1)) > 100_000:
+            raise SignError("The model sees 100,000 rows back at most.")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from models.lexicon.avatar import render_avatar
 from models.lexicon.looks import LOOKS
 from models.lexicon.performance import perform
 from models.lexicon.phonology_files import load_phonology
+from models.pictures import read_picture
 from models.progress import Cancelled
 from models.synthesis.whole_pose import in_frames
 from models.video import VideoReader
@@ -73,10 +74,7 @@ def _read(clip: Path) -> Iterator[Images]:
     if not pictures:
         raise SignError(f"{safe_name(clip)} holds no frames; name a clip, or a sample of `signstudio data words`.")
     for path in pictures:
-        picture = cv2.imread(str(path))
-        if picture is None:
-            raise SignError(f"{safe_name(path)} is no picture that can be read; take it out of the folder.")
-        yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8)
+        yield read_picture(path, "take it out of the folder")
 
 
 def _spread(have: int, want: int) -> NDArray[np.intp]:

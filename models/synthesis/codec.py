@@ -11,7 +11,6 @@ having been multiplied by the codec's scaling_factor.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.files import read_json
 from models.synthesis.config import BaseActionConfig
 from models.weights import quiet
 
@@ -100,10 +100,10 @@ def load_codec(folder: Path) -> Any:
     """A codec, or an AutoencoderKL, from a folder."""
     from diffusers import AutoencoderKL
 
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    kind = read_json(folder / "config.json").get("_class_name")
     with quiet():
         made: Any = (PatchCodec if kind == "PatchCodec" else AutoencoderKL).from_pretrained(
-            folder, local_files_only=True
+            folder, local_files_only=True, use_safetensors=True
         )
     return made.eval().requires_grad_(False)
 

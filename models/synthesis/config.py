@@ -76,6 +76,8 @@ class BaseActionConfig:
             raise SignError(f"model.widths are channels that divide by {8 * self.heads} (8 x heads).")
         if self.size % (8 if self.start == "published" else self.patch):
             raise SignError(f"model.size is {self.size}; it has to divide by 8, or from scratch by model.patch.")
+        if len(self.widths) > 8 or self.layers > 16 or max(self.size, self.layout) > 2048:
+            raise SignError("model.widths has 8 stages at most, model.layers are 16; size and layout are 2048 px.")
         if self.window > 32:
             raise SignError(f"model.window is {self.window}; the layers over time see 32 frames at most.")
         if self.latent_side < 8 or self.latent_side & (self.latent_side - 1):

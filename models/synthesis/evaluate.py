@@ -22,6 +22,7 @@ import torch
 from models.data.work import fingerprint
 from models.errors import SignError
 from models.files import safe_name, write_json
+from models.model_folder import DESCRIPTION, WEIGHTS
 from models.synthesis.config import BaseActionTraining
 from models.synthesis.evaluated_clips import (
     COMPARED,
@@ -38,7 +39,7 @@ from models.synthesis.inception import NAME as INCEPTION
 from models.synthesis.inception import load_inception
 from models.synthesis.judges import judges_of
 from models.synthesis.metrics import FID, frechet_report, interval_95, mean_of
-from models.synthesis.pipeline import DESCRIPTION, WEIGHTS, BaseActionPipeline
+from models.synthesis.pipeline import BaseActionPipeline
 from models.synthesis.prepared import FOLDER
 from models.synthesis.samples import Samples, WordSample
 from models.synthesis.sampling import SamplingOptions, settled

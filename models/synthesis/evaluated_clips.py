@@ -38,7 +38,7 @@ from safetensors.torch import save_file
 
 from models.data.word_samples import META
 from models.data.work import fingerprint
-from models.files import replacing
+from models.files import parse_json, replacing
 from models.lexicon.legibility import compare
 from models.lexicon.readback import read_back
 from models.synthesis.codec import decode, encode
@@ -266,7 +266,7 @@ def _kept(bench: Bench, name: str, key: Sequence[object], make: Callable[[], tup
         with safe_open(path, framework="np") as file:
             about = file.metadata() or {}
         if about.get("mark") == mark:
-            return Measured(row=json.loads(about["row"]), path=path)
+            return Measured(row=parse_json(about["row"]), path=path)
     except (FileNotFoundError, SafetensorError, ValueError):
         pass  # it is made again
     made, row = make()

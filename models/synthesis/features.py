@@ -10,7 +10,6 @@ Shapes: N pictures, T frames, D width of the embeddings, S side of the pictures.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from models.files import replacing
+from models.files import read_json, replacing
 from models.weights import quiet
 
 # Of CLIP's pictures, RGB.
@@ -33,10 +32,10 @@ def load_encoder(folder: Path) -> Any:
 
     from models.synthesis.encoder import SmallEncoder
 
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    kind = read_json(folder / "config.json").get("_class_name")
     with quiet():
         made: Any = (SmallEncoder if kind == "SmallEncoder" else CLIPVisionModelWithProjection).from_pretrained(
-            folder, local_files_only=True
+            folder, local_files_only=True, use_safetensors=True
         )
     return made.eval().requires_grad_(False)
 

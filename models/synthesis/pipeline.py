@@ -10,7 +10,6 @@ Shapes: T frames, S side of the pictures, D width of the embeddings, m side of t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 from pose_format import Pose
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from models.errors import SignError, WeightsError
 from models.files import replacing, safe_name
+from models.model_folder import check_asked, fill, read_about, read_weights, unusable, write_model
 from models.pose.files import read_pose, write_pose
 from models.synthesis.codec import decode, encode, load_codec
 from models.synthesis.config import BaseActionConfig
@@ -40,7 +40,7 @@ from models.training.config import from_dict, to_dict
 from models.weights import quiet
 
 KIND, FORMAT = "base-action", 1
-WEIGHTS, DESCRIPTION, WORDS = "model.safetensors", "model.json", "words"
+WORDS = "words"
 Frames = NDArray[np.uint8]
 
 
@@ -90,16 +90,19 @@ class BaseActionPipeline:
         Raises WeightsError, in words, when files are missing, cut off, of another version, or of another model.
         """
         folder = Path(folder)
-        about = _description(folder)
+        about = read_about(folder, kind=KIND, version=FORMAT, what="base action model")
         try:
             config = from_dict(BaseActionConfig, about["config"])
         except (KeyError, TypeError, SignError) as error:
-            raise WeightsError(f"{safe_name(folder)}/{DESCRIPTION} cannot be used ({error}).") from None
+            raise unusable(folder, error) from None
         if config.start == "published":
             found = parts(config, weights)
             unet, vae, encoder = found.unet, found.vae, found.encoder
         else:
-            unet, vae, encoder = new_unet(config), *_own_networks(folder)
+            vae, encoder = _own_networks(folder)
+            wide = int(encoder.config.projection_dim)
+            check_asked(lambda: BaseAction(config, new_unet(config), wide), read_weights(folder), folder)
+            unet = new_unet(config)
         model = BaseAction(config, unet, int(encoder.config.projection_dim))
         _load(model, folder)
         return cls(
@@ -191,15 +194,6 @@ class BaseActionPipeline:
         return encode(self.vae, pictures)
 
 
-def holds_base_action(folder: Path) -> bool:
-    """Whether a folder says that it holds a base action model, rather than another."""
-    try:
-        found = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("kind") == KIND
-
-
 def save_base_action(
     folder: Path, model: BaseAction, nets: Frozen, words: Mapping[str, WordExample], *, trained_on: str, drawn: bool
 ) -> None:
@@ -240,11 +234,6 @@ def _save(
             encoder.save_pretrained(folder / "encoder")
     for word, one in words.items():
         _write_word(folder / WORDS / f"{word}.safetensors", one)
-    kept = {name: value.detach().cpu().contiguous().clone() for name, value in _trained(model).items()}
-    if half:
-        kept = {name: value.half() if value.is_floating_point() else value for name, value in kept.items()}
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(kept, temporary)
     about = {
         "format": FORMAT,
         "kind": KIND,
@@ -253,8 +242,7 @@ def _save(
         "words": list(words),
         "config": to_dict(model.config),
     }
-    with replacing(folder / DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_model(folder, _trained(model), about, half=half)
 
 
 def _trained(model: BaseAction) -> dict[str, Tensor]:
@@ -267,42 +255,20 @@ def _trained(model: BaseAction) -> dict[str, Tensor]:
 
 
 def _load(model: BaseAction, folder: Path) -> None:
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise WeightsError(f"{safe_name(folder)} has no {WEIGHTS}; take the model folder of a training run.")
-    try:
-        tensors = load_file(path)
-        missing = set(_trained(model)) - set(tensors)
-        if missing:
-            raise WeightsError(f"{safe_name(folder)}/{WEIGHTS} lacks {len(missing)} tensors; copy or train it again.")
-        model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{safe_name(folder)}/{WEIGHTS} cannot be read ({error}); it may be cut off.") from None
-    except RuntimeError:
-        raise WeightsError(
-            f"{safe_name(folder)}/{WEIGHTS} is of a model of other settings than {DESCRIPTION} says; copy both again."
-        ) from None
+    tensors = read_weights(folder)
+    if missing := set(_trained(model)) - set(tensors):
+        raise WeightsError(f"{safe_name(folder)} lacks {len(missing)} tensors; copy or train the model again.")
+    fill(model, tensors, folder, strict=False)
 
 
 def _own_networks(folder: Path) -> tuple[Any, Any]:
     try:
-        return load_codec(folder / "vae"), load_encoder(folder / "encoder")
-    except (OSError, ValueError, SafetensorError) as error:
+        vae, encoder = load_codec(folder / "vae"), load_encoder(folder / "encoder")
+        if not 1 <= int(encoder.config.image_size) <= 2048:
+            raise ValueError(f"pictures of {encoder.config.image_size} px")
+        return vae, encoder
+    except (OSError, LookupError, AttributeError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{safe_name(folder)}: vae or encoder cannot be read ({error}); copy it again.") from None
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise WeightsError(f"{safe_name(folder)} has no {DESCRIPTION}; take the model folder of a run.") from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{safe_name(folder)}/{DESCRIPTION} cannot be read ({error}).") from None
-    if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise WeightsError(f"{safe_name(folder)} holds no base action model.")
-    if found.get("format") != FORMAT:
-        raise WeightsError(f"{safe_name(folder)} has format {found.get('format')}; this studio reads {FORMAT}.")
-    return found
 
 
 def _write_word(path: Path, one: WordExample) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from models.data.work import fingerprint
 from models.errors import LexiconError, SignError
-from models.files import replacing, safe_name
+from models.files import read_json, replacing, safe_name
 from models.lexicon import recordings
 from models.lexicon.captions import write_captions
 from models.lexicon.index import INDEX, open_lexicon
@@ -37,7 +37,6 @@ from models.synthesis.beginnings import clip_frames, drawn_signer
 from models.synthesis.contact_sheet import write_contact_sheet
 from models.synthesis.motion import Motion, resampled
 from models.synthesis.options import MOST_FRAMES, BaseActionOptions, find_word, gloss_of
-from models.synthesis.sampling import settled
 from models.synthesis.whole_pose import PoseFrom, enlarged, in_frames, pose_of_video, whole_pose
 from models.video_write import write_video
 
@@ -168,7 +167,7 @@ def made_before(folder: Path, word: str, options: BaseActionOptions, mark: str) 
     """
     about = folder / f"{_stem(word)}.json"
     try:
-        same = json.loads(about.read_text(encoding="utf-8"))["key"] == _key(mark, word, options)
+        same = read_json(about)["key"] == _key(mark, word, options)
         return read_products(about) if same else None
     except (OSError, ValueError, TypeError, KeyError, SignError):
         return None
@@ -178,7 +177,7 @@ def read_products(path: Path) -> BaseActionProducts:
     """What was made earlier, by any of its files. Raises SignError for files that were not made here."""
     about = path.with_suffix(".json")
     try:
-        said: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
+        said: dict[str, Any] = read_json(about)
         files: dict[str, Any] = {name: path.with_suffix(suffix) for name, suffix in _SUFFIXES.items()}
         kept = {name: said[name] for name in _KEPT}
         found = BaseActionProducts(**files, about=about, segment=Segment(**said["segment"]), **kept)
@@ -273,6 +272,8 @@ def _drawn(
         left = (time.monotonic() - started) / done * (total - done) if done else None
         tell(BaseActionStep(words=f"Drawing {word}", done=done, total=total, seconds_left=left))
 
+    from models.synthesis.sampling import settled  # late: it brings torch, and a page that starts needs none
+
     sampling = settled(options.sampling, pipeline.config)
     on_step(0, sampling.steps or 0)
     reference = pipeline.words[word].reference
@@ -292,6 +293,8 @@ def _written(
     """Write the video and what belongs to it; returns what there is to say of it."""
     paths = {name: folder / f"{_stem(word)}{suffix}" for name, suffix in _SUFFIXES.items()}
     size = pictures.shape[1] * options.enlarge
+    from models.synthesis.sampling import settled  # late, as above
+
     tags = {"title": word, "comment": f"Drawn by a model {pipeline.trained_on}; it is not a recording of a person."}
     write_video(paths["video"], (_larger(one, size) for one in pictures), fps=fps, metadata=tags)
     meant = enlarged(whole_pose(in_frames(pipeline.words[word].pose, len(pictures), fps)), options.enlarge)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import SignError
-from models.files import replacing, write_json
+from models.files import read_json, replacing, write_json
 from models.training.config import to_dict
 from models.training.loop import fit
 from models.training.options import LoopOptions
@@ -112,7 +112,7 @@ def _train(study: Study, run: Run, config: Any, data: Path, tell: Callable[[Stat
 def _evaluated(study: Study, run: Run, command: str) -> Values:
     path = run.evaluation / EVALUATION
     try:
-        found: Values = json.loads(path.read_text(encoding="utf-8"))
+        found: Values = read_json(path)
     except (OSError, ValueError):
         return study.evaluate(run, command)
     return found

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.errors import WeightsError
-from models.files import replacing, safe_name
+from models.files import parse_json, replacing, safe_name
 
 _ABOUT = "about"
 
@@ -44,7 +44,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     groups: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[_ABOUT])
+            about = parse_json((file.metadata() or {})[_ABOUT])
             for key in file.keys():  # noqa: SIM118 - it is no mapping
                 group, _, name = key.partition("/")
                 groups.setdefault(group, {})[name] = file.get_tensor(key)

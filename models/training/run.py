@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models.errors import SignError
-from models.files import replacing, safe_name
+from models.files import parse_json, read_json, replacing, safe_name
 
 State = Literal["unknown", "queued", "preparing", "training", "evaluating", "finished", "stopped", "failed"]
 CONFIG, METRICS, STATUS, LOG, STOP = "config.json", "metrics.jsonl", "status.json", "log.txt", "STOP"
@@ -89,7 +89,7 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What was written by `write_config`. Raises SignError when the folder holds no run."""
         try:
-            found = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+            found = read_json(self.folder / CONFIG)
         except FileNotFoundError as error:
             raise SignError(f"{safe_name(self.folder)}: no {CONFIG} is in it, so it is no training run.") from error
         except (ValueError, OSError) as error:
@@ -105,7 +105,7 @@ class Run:
     def status(self) -> Status:
         """How it stands; unknown when nothing was said yet."""
         try:
-            found = json.loads((self.folder / STATUS).read_text(encoding="utf-8"))
+            found = read_json(self.folder / STATUS)
             best = found.pop("best", None)
             return Status(**found, best=None if best is None else Best(**best))
         except (OSError, ValueError, TypeError, AttributeError):
@@ -134,7 +134,7 @@ class Run:
         lines = []
         for line in whole.splitlines():
             try:
-                found = json.loads(line)
+                found = parse_json(line)
             except ValueError:
                 continue
             if isinstance(found, dict):

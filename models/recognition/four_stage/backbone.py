@@ -32,7 +32,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.chunk, self.checkpointing = config.chunk, config.checkpointing
         if weights is not None:
-            self.resnet = ResNetModel.from_pretrained(weights, use_safetensors=True)
+            self.resnet = ResNetModel.from_pretrained(weights, local_files_only=True, use_safetensors=True)
             check_resnet(
                 self.resnet.config, block=config.block, stem=config.stem, widths=config.widths, depths=config.depths
             )

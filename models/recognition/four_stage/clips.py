@@ -58,7 +58,7 @@ def read_clips(path: Path) -> list[Clip]:
                 raise SignError(f"{safe_name(path)} lacks the columns {', '.join(missing)}.")
             for number, line in enumerate(lines, start=2):
                 clips.append(_clip(root, {name: str(line[name] or "") for name in COLUMNS}, f"{path.name}:{number}"))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise SignError(f"{safe_name(path)} is no table in UTF-8 ({error}).") from error
     if not clips:
         raise SignError(f"{safe_name(path)} lists no clips.")

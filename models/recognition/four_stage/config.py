@@ -55,6 +55,10 @@ class FourStageConfig:
                 raise SignError(f"model.{name} is {getattr(self, name)}; it has to be at least 1.")
         if min(*self.widths, *self.depths) < 1:
             raise SignError("model.widths and model.depths have to be at least 1 each.")
+        if len(self.widths) > 8 or sum(self.depths) > 500 or self.lstm_layers > 16:
+            raise SignError("model.widths has 8 stages at most, model.depths 500 blocks, model.lstm_layers are 16.")
+        if self.size > 1024:
+            raise SignError(f"model.size is {self.size}; give 1024 pixels at most.")
         if self.size < 2 ** (len(self.widths) + 1):
             raise SignError(f"model.size is {self.size}; {len(self.widths)} stages need more pixels.")
         if not 0 < self.keep <= 1 or not 0 <= self.dropout < 1 or not 1 <= self.fps <= 120:

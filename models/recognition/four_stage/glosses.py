@@ -23,10 +23,12 @@ def written(gloss: str) -> str:
 def bert_embeddings(glosses: Sequence[str], folder: Path, batch: int = 64) -> Tensor:
     """A vector (G, D) of each gloss. folder: weights and vocabulary of a BERT, as safetensors."""
     # Late: seconds.
-    from transformers import AutoTokenizer, BertModel
+    from transformers import BertModel, BertTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = BertModel.from_pretrained(folder, use_safetensors=True, add_pooling_layer=False).eval()
+    tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    model = BertModel.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False
+    ).eval()
     found = []
     with torch.inference_mode():
         for start in range(0, len(glosses), batch):

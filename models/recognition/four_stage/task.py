@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.errors import SignError
-from models.files import replacing
 from models.recognition.decoding import forced_align, prefix_beam
 from models.recognition.four_stage.batches import NO_LABEL, Batch, Batches, DataOptions, flat_labels
 from models.recognition.four_stage.clips import Clip, described
 from models.recognition.four_stage.config import FourStageConfig
+from models.recognition.four_stage.files import save_four_stage
 from models.recognition.four_stage.losses import LossOptions, losses
 from models.recognition.four_stage.model import FourStage, Outputs
 from models.recognition.metrics import word_errors
 from models.training import LoopOptions, Part
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,20 +222,3 @@ def _words(sentences: Sequence[tuple[int, ...]]) -> list[list[str]]:
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:
     return [one for one in module.parameters() if one.requires_grad]
-
-
-def save_four_stage(model: FourStage, folder: Path, trained_on: str = "") -> None:
-    """Write weights and settings as a folder of their own. trained_on: what it learned from, in words."""
-    about = {
-        "format": FORMAT,
-        "kind": "four-stage",
-        "glosses": model.glosses,
-        "trained_on": trained_on,
-        "config": asdict(model.config),
-    }
-    with replacing(folder / "model.safetensors") as temporary:
-        save_file(
-            {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}, temporary
-        )
-    with replacing(folder / "model.json") as temporary:
-        temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

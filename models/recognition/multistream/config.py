@@ -68,6 +68,10 @@ class MultiStreamConfig:
                 raise SignError(f"model.{name} is {getattr(self, name)}; it has to be at least {bound}.")
         if min(*self.widths, *self.depths) < 1:
             raise SignError("model.widths and model.depths have to be at least 1 each.")
+        if len(self.widths) > 8 or sum(self.depths) > 500 or self.rounds > 64:
+            raise SignError("model.widths has 8 stages at most, model.depths 500 blocks, model.rounds are 64.")
+        if self.frames > 1000 or self.max_objects > 100:
+            raise SignError("model.frames are 1000 at most, model.max_objects 100.")
         for name in ("size", "crop"):
             if not 48 <= getattr(self, name) <= 1024:  # the trunks divide by 32, and a norm needs two cells
                 raise SignError(f"model.{name} is {getattr(self, name)}; give 48 to 1024 pixels.")

@@ -22,7 +22,7 @@ import numpy as np
 
 from models.data.something import FPS, frame_name, normalised
 from models.errors import SignError, VideoError
-from models.files import replacing, safe_name
+from models.files import read_json, replacing, safe_name
 from models.lexicon.workers import in_processes
 from models.recognition.multistream.demo_drawing import draw_scene
 from models.recognition.multistream.demo_scenes import HEIGHT, TEMPLATES, WIDTH, Scene, make_scene
@@ -98,7 +98,7 @@ def is_drawn(folder: Path) -> bool:
 def _about(folder: Path) -> dict[str, Any]:
     path = folder / DRAWN
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.data.report_html import STYLE, counted, table
+from models.data.report_html import counted, document, table
 from models.figures import Picture, in_page
 from models.files import replacing
 from models.recognition.multistream.evaluation_figures import WITHOUT
@@ -35,14 +35,7 @@ def page(made: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     """The page as text."""
     title = f"Evaluation of {made['model']['name']}"
     result = made["result"]
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">",
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>{escape(title)}</h1>",
+    body = [
         *_about(made),
         "<h2>Does it know what happens?</h2>",
         *_headline(result),
@@ -60,9 +53,8 @@ def page(made: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         *(in_page(one) for one in pictures),
         "<h2>How this was made</h2>",
         *_how(made),
-        "</main></body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return document(title, body)
 
 
 def _about(made: Mapping[str, Any]) -> Iterable[str]:

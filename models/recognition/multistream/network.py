@@ -221,7 +221,7 @@ def _mean_map(network: nn.Module, pictures: Tensor) -> Tensor:
 def _resnet(config: MultiStreamConfig, folder: Path | None) -> ResNetModel:
     if folder is not None:
         with quiet():
-            found = ResNetModel.from_pretrained(folder, use_safetensors=True)
+            found = ResNetModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         check_resnet(found.config, block="basic", stem=config.stem, widths=config.widths, depths=config.depths)
         return found
     return ResNetModel(
@@ -237,7 +237,9 @@ def _resnet(config: MultiStreamConfig, folder: Path | None) -> ResNetModel:
 def _mobilenet(config: MultiStreamConfig, folder: Path | None) -> MobileNetV2Model:
     if folder is not None:
         with quiet():
-            found = MobileNetV2Model.from_pretrained(folder, use_safetensors=True, add_pooling_layer=False)
+            found = MobileNetV2Model.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False
+            )
         if found.config.depth_multiplier != config.multiplier:
             raise WeightsError(
                 f"The MobileNetV2 in the weights folder has a multiplier of {found.config.depth_multiplier}, and "
