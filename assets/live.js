@@ -1,6 +1,7 @@
 // The Live tab's camera: shows it, sends small pictures of it to the studio, draws what comes back.
 //
-// Gradio runs this once, with `element` (the component) and `server` (the functions of studio/ui/tabs/live.py).
+// Gradio runs this once, with `element` (the component), `server` (the functions of studio/ui/tabs/live.py) and
+// `props.words` (what the page says, in the language of the studio).
 // The preview is mirrored, because people sign into a mirror; what is sent is not, or left and right would be swapped.
 // Pictures are never queued: at most two are on their way, and the next one leaves when the studio is about to be free
 // for it, so that it does not wait there and grow old.
@@ -13,11 +14,7 @@ const FACTS_MS = 500;
 const NUM_SIGNS = 8;
 const FINGERS = [[0, 1, 2, 3, 4], [0, 5, 6, 7, 8], [5, 9, 10, 11, 12], [9, 13, 14, 15, 16], [13, 17, 18, 19, 20], [0, 17]];
 const ARMS = [[0, 1], [0, 2], [2, 4], [1, 3], [3, 5]];
-const REFUSED = {
-  NotAllowedError: 'The browser may not use the camera. Allow it in the settings beside the address, then start again.',
-  NotFoundError: 'No camera was found. Connect one, then start again.',
-  NotReadableError: 'The camera cannot be read; another program may be using it. Close that, then start again.',
-};
+const WORDS = props.words;
 
 const part = (name) => element.querySelector(`[data-live="${name}"]`);
 const video = part('video'), canvas = part('overlay'), button = part('go'), pen = canvas.getContext('2d');
@@ -29,8 +26,8 @@ const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1]
 
 function showState(state) {
   element.querySelector('.live').dataset.state = state;
-  button.textContent = {off: 'Start the camera', starting: 'Cancel', on: 'Stop the camera'}[state];
-  say('state', {off: 'The camera is off.', starting: 'Starting …', on: ''}[state]);
+  button.textContent = {off: WORDS.start, starting: WORDS.cancel, on: WORDS.stop}[state];
+  say('state', {off: WORDS.camera_off, starting: WORDS.starting, on: ''}[state]);
 }
 
 async function start() {
@@ -40,13 +37,11 @@ async function start() {
   say('tip', '');
   showState('starting');
   try {
-    if (!navigator.mediaDevices) {
-      throw new Error('The browser gives a camera only to pages on this computer or with https in their address.');
-    }
+    if (!navigator.mediaDevices) throw new Error(WORDS.not_safe);
     mine.stream = await navigator.mediaDevices.getUserMedia({audio: false,
       video: {width: {ideal: 640}, height: {ideal: 480}, frameRate: {ideal: 30}, facingMode: 'user'}});
     if (run !== mine) return release(mine); // cancelled meanwhile
-    mine.stream.getVideoTracks()[0].onended = () => run === mine && stop('The camera went away. Connect it, then start again.');
+    mine.stream.getVideoTracks()[0].onended = () => run === mine && stop(WORDS.went_away);
     video.srcObject = mine.stream;
     await video.play();
     await open(mine);
@@ -54,7 +49,7 @@ async function start() {
     showState('on');
     watch(mine);
   } catch (error) {
-    if (run === mine) stop(REFUSED[error.name] ?? error.message);
+    if (run === mine) stop(WORDS[error.name] ?? error.message);
     else release(mine);
   }
 }
@@ -119,7 +114,7 @@ function send(mine) {
     .then((view) => { if (run === mine) answered(mine, view, grabbedMs); })
     .catch((error) => {
       mine.failures += 1;
-      if (run === mine && mine.failures >= MAX_FAILURES) stop(`The studio does not answer (${error.message ?? error}). Load the page again.`);
+      if (run === mine && mine.failures >= MAX_FAILURES) stop(WORDS.no_answer.replace('{error}', () => error.message ?? error));
     })
     .finally(() => { mine.inFlight -= 1; send(mine); });
 }
@@ -181,16 +176,16 @@ function showSigns(mine, view) {
   for (const sign of view.recent.slice(-fresh)) {
     const word = document.createElement('span');
     word.textContent = sign.known ? sign.candidates[0].gloss : '?';
-    if (!sign.known) word.setAttribute('aria-label', 'unknown sign');
+    if (!sign.known) word.setAttribute('aria-label', WORDS.unknown_spoken);
     if (!sign.known) word.setAttribute('role', 'img');
     part('caption').append(word, ' ');
     const row = document.createElement('li');
     const name = document.createElement('strong'), rest = document.createElement('span');
     const shown = ({gloss, confidence}) => `${gloss} ${Math.round(100 * confidence)} %`;
     const [first, ...others] = sign.candidates;
-    name.textContent = sign.known ? shown(first) : 'Unknown sign';
+    name.textContent = sign.known ? shown(first) : WORDS.unknown;
     const perhaps = (sign.known ? others : sign.candidates).map(shown).join(', ');
-    rest.textContent = perhaps && `${sign.known ? 'or' : 'nearest:'} ${perhaps}`;
+    rest.textContent = perhaps && (sign.known ? WORDS.others : WORDS.nearest).replace('{signs}', () => perhaps);
     row.append(name, ' ', rest);
     part('signs').prepend(row);
   }
@@ -200,14 +195,14 @@ function showSigns(mine, view) {
 }
 
 function showFacts(view, waitMs) {
-  const seen = (found) => (view ? (found ? '✔ seen' : '✘ not seen') : '–');
+  const seen = (found) => (view ? (found ? WORDS.seen : WORDS.not_seen) : '–');
   say('fps', view ? view.fps.toFixed(0) : '–');
   say('delay', view ? `${waitMs.toFixed(0)} ms` : '–');
   say('body', seen(view?.body.length));
   say('left', seen(view?.hands[0].length));
   say('right', seen(view?.hands[1].length));
   const meter = part('activity'), percent = Math.round(100 * (view?.activity ?? 0));
-  const words = view ? (view.signing ? 'signing' : 'not signing') : 'off';
+  const words = view ? (view.signing ? WORDS.signing : WORDS.not_signing) : WORDS.off;
   meter.setAttribute('aria-valuenow', percent);
   meter.setAttribute('aria-valuetext', `${percent} %, ${words}`);
   meter.firstElementChild.style.width = `${percent}%`;
@@ -237,4 +232,4 @@ part('clear').addEventListener('click', () => {
 });
 window.addEventListener('pagehide', leave);
 // Nobody is filmed by a tab that is not shown.
-setInterval(() => { if (run && button.offsetParent === null) stop('The camera was stopped when you left this tab.'); }, 1000);
+setInterval(() => { if (run && button.offsetParent === null) stop(WORDS.left_tab); }, 1000);

@@ -6,7 +6,6 @@ the name of its file, or of its folder of frames, unless another is given.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,29 +14,28 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.errors import SignError, VideoError, WeightsError
+from models.errors import SignError, VideoError
 from models.files import replacing, safe_name, slug, write_json
 from models.progress import Cancelled
 from models.video import ReadOptions, VideoReader
+from studio import hosting
 from studio.inputs import check_clip
 from studio.jobs import Jobs
 from studio.limits import Limits
+from studio.texts import later, text, texts
+from studio.trained import Shelf, TrainedModel
 
 if TYPE_CHECKING:
     from models.figures import Picture
     from models.recognition.multistream.recognizer import ActionRecognizer, Seen
 
 KIND = "multistream"
-SHIPPED = "demo"
-"""What the model is called that comes with the studio."""
-NO_MODEL = (
+NO_MODEL = later(
     "There is no model of actions here. Train one on the Train tab, or with "
     "`signstudio train run --model multistream --preset demo`."
 )
-DRAWN = "It was trained on drawn clips and has never seen a filmed one: take what it says of yours as a guess."
-MODEL_FILE = "model.json"
+DRAWN = later("It was trained on drawn clips and has never seen a filmed one: take what it says of yours as a guess.")
 _ROOT = Path(__file__).parents[1] / "assets" / "multistream"
-_RUN = "run:"
 _MOST_BYTES = 2 << 30  # of a clip that is decoded, which is held whole
 
 ShouldStop = Callable[[], bool]
@@ -46,21 +44,21 @@ Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionModel:
+class ActionModel(TrainedModel):
     """A model that can be chosen."""
-
-    name: str
-    title: str
-    folder: Path
 
     @property
     def about(self) -> str:
         """What it knows and what it learned from, in sentences."""
-        found = _about(self.folder)
+        found = self.told
         labels, said = found.get("labels"), str(found.get("trained_on") or "").strip()
-        count = f"A model of {len(labels)} labels" if isinstance(labels, list) else "A model that names no labels"
-        drawn = f" {DRAWN}" if found.get("drawn") is True else ""
-        return f"{count}, {said or 'which does not say what it was trained on'}.{drawn}"
+        made = said or text("which does not say what it was trained on")
+        if isinstance(labels, list):
+            count = len(labels)
+            whole = texts("A model of {number} label, {made}.", "A model of {number} labels, {made}.", count, made=made)
+        else:
+            whole = text("A model that names no labels, {made}.", made=made)
+        return f"{whole} {text(DRAWN)}" if found.get("drawn") is True else whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,43 +90,23 @@ class ActionProducts:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What to know beside the answer."""
-        return (*((DRAWN,) if self.drawn else ()), *self.seen.remarks)
+        return tuple(map(text, (*((DRAWN,) if self.drawn else ()), *self.seen.remarks)))
 
 
 def models(among: Jobs) -> list[ActionModel]:
     """The one that comes with the studio, and those that were trained here and have a model, newest first."""
-    found = []
-    if _holds_model(_ROOT):
-        found.append(ActionModel(name=SHIPPED, title="The demo model that comes with the studio", folder=_ROOT))
-    for job in among.list():
-        folder = among.run(job.id).model
-        if job.model == KIND and _holds_model(folder):
-            found.append(ActionModel(name=f"{_RUN}{job.id}", title=f"Your run {job.name or job.id}", folder=folder))
-    return found
+    return _shelf().models(among)
 
 
 def find_model(name: str | None, among: Jobs) -> ActionModel:
     """The model of this name; without one, the first. Raises SignError for one that is not there any more."""
     known = models(among)
     if not known:
-        raise SignError(NO_MODEL)
+        raise SignError(text(NO_MODEL))
     for one in known:
         if name in (None, "", one.name):
             return one
-    raise SignError("This model is not here any more; choose another one.")
-
-
-def model_of(folder: Path) -> str:
-    """The name of the model that a training run keeps in this folder."""
-    return f"{_RUN}{folder.parent.name}"
-
-
-def is_of_actions(run: Path) -> bool:
-    """Whether a training run, by its folder, is of this kind."""
-    try:
-        return bool(json.loads((run / "config.json").read_text(encoding="utf-8")).get("model") == KIND)
-    except (OSError, ValueError, AttributeError):
-        return False
+    raise SignError(text("This model is not here any more; choose another one."))
 
 
 def model_folder(name: str | None, among: Jobs) -> Path:
@@ -136,33 +114,12 @@ def model_folder(name: str | None, among: Jobs) -> Path:
 
     Raises SignError when there is none.
     """
-    if name is None:
-        if not _holds_model(_ROOT):
-            raise WeightsError(NO_MODEL)
-        return _ROOT
-    for folder in (Path(name), Path(name) / "model"):
-        if _holds_model(folder):
-            return folder
-    if Path(name).is_dir():
-        raise SignError(f"{name} holds no model of actions; name a run of {KIND}, or a folder with a {MODEL_FILE}.")
-    for job in among.list():
-        if name in (job.id, job.name):
-            folder = among.run(job.id).model
-            if job.model != KIND:
-                raise SignError(f"{name} is a run of {job.model}, and not of {KIND}; choose another one.")
-            if not _holds_model(folder):
-                raise SignError(f"{name} has no model yet; the first validation writes it.")
-            return folder
-    raise SignError(f"There is no run and no folder {name!r}; `signstudio train list` names the runs.")
+    return _shelf().folder(name, among)
 
 
 def open_model(folder: Path) -> ActionRecognizer:
     """The model in a folder; the last one stays in memory. Raises WeightsError when it cannot be used."""
-    try:
-        info = (folder / MODEL_FILE).stat()
-    except OSError as error:
-        raise WeightsError(f"{folder.name} holds no model of actions ({error.strerror}).") from error
-    return _opened(folder.absolute(), info.st_mtime_ns)
+    return _opened(folder.absolute(), _shelf().written_ns(folder))
 
 
 def clips_in(path: Path) -> list[Path]:
@@ -209,7 +166,7 @@ def make(
 ) -> ActionProducts:
     """Recognize what is done in an uploaded clip, and write it all into `folder`. Raises as `see`, WeightsError."""
     check_clip(clip, limits)
-    tell(ActionStep(words="Loading the model"))
+    tell(ActionStep(words=later("Loading the model")))
     start, recognizer = time.monotonic(), open_model(model.folder)
 
     def told(words: str, done: int, total: int) -> None:
@@ -218,7 +175,7 @@ def make(
     seen = see(recognizer, clip, annotations, video_id, tell=told, should_stop=should_stop)
     if should_stop():
         raise Cancelled
-    tell(ActionStep(words="Drawing where it looked"))
+    tell(ActionStep(words=later("Drawing where it looked")))
     made = write(seen, recognizer.drawn, clip, folder / slug(clip))
     return replace(made, seconds=time.monotonic() - start)
 
@@ -298,31 +255,25 @@ def _check_length(clip: Path) -> None:
         if count is None:  # what a browser records does not say
             count = sum(1 for _ in islice(frames, most + 1))
         if count > most:
-            raise VideoError(
-                f"{safe_name(clip)} is longer than the {most / FPS:.0f} s of {frames.width} x {frames.height} pixels "
-                "that are looked at as one action; cut it to the action, which takes 2 to 6 s, or make its picture "
-                "smaller."
+            words = text(
+                "{clip} is longer than the {seconds:.0f} s of {width} x {height} pixels that are looked at as one "
+                "action; cut it to the action, which takes 2 to 6 s, or make its picture smaller.",
+                clip=safe_name(clip),
+                seconds=most / FPS,
+                width=frames.width,
+                height=frames.height,
             )
+            raise VideoError(words)
 
 
 @lru_cache(maxsize=1)
 def _opened(folder: Path, _written_ns: int) -> ActionRecognizer:
-    import torch
-
     from models.recognition.multistream.recognizer import open_recognizer
 
     found = open_recognizer(folder)
-    found.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    found.model.to(hosting.device())
     return found
 
 
-def _holds_model(folder: Path) -> bool:
-    return _about(folder).get("kind") == KIND  # without torch, which `holds_multistream` brings
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _shelf() -> Shelf[ActionModel]:
+    return Shelf(make=ActionModel, kind=KIND, shipped=_ROOT, what=later("model of actions"), none=NO_MODEL)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pose_format import Pose
+
 from models.animation.animate import AnimateOptions, Animation, Report, animate, preview
 from models.animation.driving import Driving, read_driving, sign_items
+from models.animation.engines import Engine, EngineOptions, engine_frames
 from models.animation.picture import load_picture
 from models.animation.target import Image, Target, TargetOptions, read_target
 from models.errors import PoseError, SignError
@@ -19,9 +22,15 @@ from models.lexicon.signs import Lexicon
 from models.pose.files import read_pose
 from models.pose.preview import write_skeleton
 from models.progress import Progress
-from studio import signs
+from models.video import VideoReader
+from models.video_write import write_video
+from studio import hosting, signs
 from studio.inputs import check_clip
 from studio.limits import Limits
+from studio.texts import text
+
+GPU_S = 120.0
+"""For how long a GPU is asked for where one is lent: what is not drawn by then is drawn by going on with the rest."""
 
 Kind = Literal["line", "clip", "made"]
 ShouldStop = Callable[[], bool]
@@ -39,11 +48,11 @@ class Signing:
     def check(self) -> None:
         """Raise a SignError when there is nothing to be signed, before any work begins."""
         if self.kind == "line" and not self.line.strip():
-            raise SignError("The gloss line is empty; write glosses such as HELLO MY NAME fs-ANNA.")
+            raise SignError(text("The gloss line is empty; write glosses such as HELLO MY NAME fs-ANNA."))
         if self.kind == "clip" and not self.clip:
-            raise SignError("There is no clip yet; upload a signing video or a .pose file.")
+            raise SignError(text("There is no clip yet; upload a signing video or a .pose file."))
         if self.kind == "made" and self.made is None:
-            raise SignError("Nothing was sent from the Synthesize tab yet; make a video there, then send it.")
+            raise SignError(text("Nothing was sent from the Synthesize tab yet; make a video there, then send it."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,7 @@ def make(
     """Read picture and signing, animate, and draw the driving pose. Raises as `animate` and the readers do."""
     target = read_target(load_picture(Path(order.picture)), order.person)
     driving = _driving(order.signing, among, limits, tell, should_stop)
-    animation = animate(target, driving, folder, order.options, tell, should_stop)
+    animation = animate(target, driving, folder, order.options, tell, should_stop, draw=_draw)
     return Made(
         animation=animation,
         driven=_driven(order.signing, driving, folder),
@@ -88,7 +97,28 @@ def look(order: Order, among: Sequence[Lexicon], limits: Limits) -> tuple[Image,
     """One frame of what `make` would make, and the target as it was read."""
     target = read_target(load_picture(Path(order.picture)), order.person)
     driving = _driving(order.signing, among, limits, lambda _: None, lambda: False)
-    return preview(target, driving, order.options), target
+    return preview(target, driving, order.options, draw=_draw), target
+
+
+@hosting.gpu(seconds=GPU_S)
+def _diffused(engine: Engine, target: Target, pose: Pose, options: EngineOptions | None, start: int) -> Iterator[Image]:
+    yield from engine_frames(engine, target, pose, options, start=start)
+
+
+def _draw(
+    engine: Engine,
+    target: Target,
+    pose: Pose,
+    options: EngineOptions | None = None,
+    *,
+    start: int = 0,
+    should_stop: ShouldStop | None = None,
+) -> Iterator[Image]:
+    """As `engine_frames`; where a GPU is lent, the diffusion engines use it, and stop between two frames only."""
+    if engine == "puppet" or not hosting.on_loan():
+        yield from engine_frames(engine, target, pose, options, start=start, should_stop=should_stop)
+    else:
+        yield from _diffused(engine, target, pose, options, start)
 
 
 def _driving(
@@ -115,8 +145,13 @@ def _driving(
     minutes = len(driving.pose.body.data) / float(driving.pose.body.fps) / 60
     if minutes > limits.max_clip_minutes:
         raise PoseError(
-            f"{safe_name(source)}: {minutes:.0f} minutes are more than the {limits.max_clip_minutes} accepted here; "
-            "cut it, or use `signstudio animate`, which has no limit."
+            text(
+                "{name}: {minutes:.0f} minutes are more than the {most} accepted here; cut it, or use "
+                "`signstudio animate`, which has no limit.",
+                name=safe_name(source),
+                minutes=minutes,
+                most=limits.max_clip_minutes,
+            )
         )
     return driving
 
@@ -126,11 +161,14 @@ def _words(segments: Sequence[Segment]) -> str:
 
 
 def _driven(signing: Signing, driving: Driving, folder: Path) -> Path:
-    """The video of what drove it: the clip itself, what Synthesize made, or the pose drawn."""
+    """The video of what drove it: a copy of the clip, what Synthesize made, or the pose drawn."""
+    path = folder / "driving.mp4"
     if signing.kind == "made" and signing.made is not None:
         return signing.made.video
     if signing.kind == "clip" and not str(signing.clip).lower().endswith(".pose"):
-        return Path(str(signing.clip))
-    path = folder / "driving.mp4"
+        # Written again: what a page shows, Gradio gives to ffmpeg as it is, which follows playlists inside of files.
+        with VideoReader(Path(str(signing.clip))) as clip:
+            write_video(path, clip, fps=clip.fps)
+        return path
     write_skeleton(driving.pose, path)
     return path

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.errors import SignError, WeightsError
-from studio import signs
+from models.errors import SignError
+from models.model_folder import DESCRIPTION
+from studio import hosting, signs
 from studio.jobs import Jobs
+from studio.texts import later, text
+from studio.trained import Shelf, TrainedModel
 
 if TYPE_CHECKING:
     from models.synthesis.options import BaseActionOptions
@@ -20,56 +22,43 @@ if TYPE_CHECKING:
     from models.synthesis.products import BaseActionProducts, BaseActionStep
 
 KIND = "base-action"
-SHIPPED = "demo"
-"""What the model is called that comes with the studio."""
-NO_MODEL = (
+NO_MODEL = later(
     "There is no base action model here. Train one on the Train tab, or with "
     "`signstudio train run --model base-action --preset demo`."
 )
-MODEL_FILE = "model.json"
 _ROOT = Path(__file__).parents[1] / "assets" / "base_action"
-_RUN = "run:"
 _COMFORTABLE_PX = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseModel:
+class BaseModel(TrainedModel):
     """A model that can be chosen."""
-
-    name: str
-    title: str
-    folder: Path
 
     @property
     def words(self) -> list[str]:
         """What it can draw."""
-        found = _about(self.folder).get("words", [])
+        found = self.told.get("words", [])
         return sorted(map(str, found)) if isinstance(found, list) else []
 
     @property
     def enlarge(self) -> int:
         """How many times as large its pictures are comfortable to look at."""
-        config = _about(self.folder).get("config")
+        config = self.told.get("config")
         size = config.get("size") if isinstance(config, dict) else None
         return max(1, _COMFORTABLE_PX // size) if isinstance(size, int) and size > 0 else 1
 
     @property
     def trained_on(self) -> str:
         """What it learned from, in a sentence."""
-        said = str(_about(self.folder).get("trained_on", "")).strip()
-        return f"This model was {said}." if said else "This model does not say what it was trained on."
+        said = str(self.told.get("trained_on", "")).strip()
+        if not said:
+            return text("This model does not say what it was trained on.")
+        return text("This model was {made}.", made=said)
 
 
 def models(among: Jobs) -> list[BaseModel]:
     """The one that comes with the studio, and those that were trained here and have a model, newest first."""
-    found = []
-    if _holds_model(_ROOT):
-        found.append(BaseModel(name=SHIPPED, title="The demo model that comes with the studio", folder=_ROOT))
-    for job in among.list():
-        folder = among.run(job.id).model
-        if job.model == KIND and _holds_model(folder):
-            found.append(BaseModel(name=f"{_RUN}{job.id}", title=f"Your run {job.name or job.id}", folder=folder))
-    return found
+    return _shelf().models(among)
 
 
 def find_model(name: str | None, among: Jobs) -> BaseModel:
@@ -78,20 +67,7 @@ def find_model(name: str | None, among: Jobs) -> BaseModel:
     for one in known:
         if one.name == name:
             return one
-    raise SignError("This model is not here any more; choose another one." if known and name else NO_MODEL)
-
-
-def model_of(folder: Path) -> str:
-    """The name of the model that a training run keeps in this folder."""
-    return f"{_RUN}{folder.parent.name}"
-
-
-def is_base_action(run: Path) -> bool:
-    """Whether a training run, by its folder, is of this kind."""
-    try:
-        return bool(json.loads((run / "config.json").read_text(encoding="utf-8")).get("model") == KIND)
-    except (OSError, ValueError, AttributeError):
-        return False
+    raise SignError(text("This model is not here any more; choose another one.") if known and name else text(NO_MODEL))
 
 
 def model_folder(name: str | None, among: Jobs) -> Path:
@@ -99,39 +75,18 @@ def model_folder(name: str | None, among: Jobs) -> Path:
 
     Raises SignError when there is none.
     """
-    if name is None:
-        if not _holds_model(_ROOT):
-            raise WeightsError(NO_MODEL)
-        return _ROOT
-    for folder in (Path(name), Path(name) / "model"):
-        if _holds_model(folder):
-            return folder
-    if Path(name).is_dir():
-        raise SignError(f"{name} holds no base action model; name a run of {KIND}, or a folder with a {MODEL_FILE}.")
-    for job in among.list():
-        if name in (job.id, job.name):
-            folder = among.run(job.id).model
-            if job.model != KIND:
-                raise SignError(f"{name} is a run of {job.model}, and not of {KIND}; choose another one.")
-            if not _holds_model(folder):
-                raise SignError(f"{name} has no model yet; the first validation writes it.")
-            return folder
-    raise SignError(f"There is no run and no folder {name!r}; `signstudio train list` names the runs.")
+    return _shelf().folder(name, among)
 
 
 def open_model(folder: Path, weights: Path | None = None) -> BaseActionPipeline:
     """The model in a folder; the last one stays in memory. Raises WeightsError when it cannot be used."""
-    try:
-        info = (folder / MODEL_FILE).stat()
-    except OSError as error:
-        raise WeightsError(f"{folder.name} holds no base action model ({error.strerror}).") from error
-    return _opened(folder.absolute(), weights, info.st_mtime_ns)
+    return _opened(folder.absolute(), weights, _shelf().written_ns(folder))
 
 
 def mark_of(folder: Path) -> str:
     """A text that another model, or the same one trained further, does not have."""
     made = hashlib.sha256()
-    for path in sorted((folder / MODEL_FILE, *folder.rglob("*.safetensors"), *folder.rglob("*.pose"))):
+    for path in sorted((folder / DESCRIPTION, *folder.rglob("*.safetensors"), *folder.rglob("*.pose"))):
         made.update(str(path.relative_to(folder)).encode())
         with path.open("rb") as file:
             made.update(hashlib.file_digest(file, "sha256").digest())
@@ -151,7 +106,7 @@ def make(
     from models.synthesis.products import BaseActionStep, make_base_action
 
     wanted = options(**chosen)
-    tell(BaseActionStep(words="Loading the model", done=0, total=None, seconds_left=None))
+    tell(BaseActionStep(words=later("Loading the model"), done=0, total=None, seconds_left=None))
     return make_base_action(open_model(model.folder), word, folder, wanted, tell, should_stop)
 
 
@@ -216,21 +171,11 @@ def keep(made: BaseActionProducts, own: Path, folder: Path) -> tuple[str, str | 
 
 @lru_cache(maxsize=1)
 def _opened(folder: Path, weights: Path | None, _written_ns: int) -> BaseActionPipeline:
-    import torch
-
     from models.synthesis.pipeline import BaseActionPipeline
 
     found = BaseActionPipeline.from_pretrained(folder, weights)
-    return found.to("cuda") if torch.cuda.is_available() else found
+    return found.to(hosting.device())
 
 
-def _holds_model(folder: Path) -> bool:
-    return _about(folder).get("kind") == KIND  # without the libraries that `holds_base_action` brings
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _shelf() -> Shelf[BaseModel]:
+    return Shelf(make=BaseModel, kind=KIND, shipped=_ROOT, what=later("base action model"), none=NO_MODEL)

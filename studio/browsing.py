@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from models.data.manifest import Manifest
 from models.errors import SignError
 from models.files import slug
+from studio.texts import text
 
 if TYPE_CHECKING:
     from models.data.browse import ClipRow, GlossRow, Result
@@ -45,9 +46,9 @@ class Seen:
     """A data URI; empty where there is none."""
 
 
-def glosses(folder: str, text: str, split: str, state: str) -> Found:
+def glosses(folder: str, search: str, split: str, state: str) -> Found:
     """The glosses that hold a text and have a clip in this split and state; empty: any."""
-    rows: list[GlossRow] = _opened(folder).glosses(text, split=split or None, state=state or None)  # type: ignore[arg-type]
+    rows: list[GlossRow] = _opened(folder).glosses(search, split=split or None, state=state or None)  # type: ignore[arg-type]
     return Found(
         rows=rows[:SHOWN_GLOSSES],
         total=len(rows),
@@ -85,7 +86,7 @@ def export(folder: str, splits: Sequence[str], into: Path) -> list[Path]:
     from models.data import browse
 
     if not splits:
-        raise SignError("No lexicon is chosen; choose one or more.")
+        raise SignError(text("No lexicon is chosen; choose one or more."))
     made, why = [], ""
     for split in splits:
         try:

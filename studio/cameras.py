@@ -21,6 +21,7 @@ from models.errors import SignError
 from models.pose.holistic import Image
 from models.recognition.live import LiveSession, LiveView
 from models.recognition.results import Recognizer
+from studio.texts import text
 
 MAX_CAMERAS = 4
 """Cameras at one time; each needs about 170 MB and, on two cores, most of the processor."""
@@ -68,22 +69,25 @@ class Cameras:
         Raises SignError when there are too many.
         """
         if not (isinstance(token, str) and 0 < len(token) <= _MAX_TOKEN):
-            raise SignError("The camera has no proper name; load the page again.")
+            raise SignError(text("The camera has no proper name; load the page again."))
         chosen = recognizer()
         with self._lock:
             camera = self._cameras.get(token)
             if camera is None:
                 if len(self._cameras) >= self._most:
                     raise SignError(
-                        f"{self._most} cameras are being watched, which is all this studio can do at a time. "
-                        "Try again when one of them is switched off."
+                        text(
+                            "{most} cameras are being watched, which is all this studio can do at a time. Try again "
+                            "when one of them is switched off.",
+                            most=self._most,
+                        )
                     )
                 camera = self._cameras[token] = _Camera()
             camera.waiting += 1
         try:
             with camera.lock:
                 if camera.ended:
-                    raise CameraOff("The camera was switched off while it was starting; start it again.")
+                    raise CameraOff(text("The camera was switched off while it was starting; start it again."))
                 if camera.session is None:
                     camera.session = LiveSession(chosen)
         except BaseException:
@@ -102,14 +106,14 @@ class Cameras:
         with self._lock:
             camera = self._cameras.get(token)
             if camera is None:
-                raise CameraOff("The camera sent nothing for a while and was switched off; start it again.")
+                raise CameraOff(text("The camera sent nothing for a while and was switched off; start it again."))
             if camera.waiting >= MAX_IN_FLIGHT:
                 return None
             camera.waiting += 1
         try:
             with camera.lock:
                 if camera.session is None:
-                    raise CameraOff("The camera was switched off; start it again.")
+                    raise CameraOff(text("The camera was switched off; start it again."))
                 return camera.session.see(picture, time_ms)
         finally:
             self._done(camera)
@@ -172,15 +176,21 @@ def read_picture(url: object) -> Image:
     Raises SignError when it is anything but a JPEG of at most MAX_PICTURE_BYTES and MAX_PICTURE_SIDE pixels a side.
     """
     if not isinstance(url, str) or not url.startswith(_JPEG_URL):
-        raise SignError("The camera's picture is no JPEG.")
+        raise SignError(text("The camera's picture is no JPEG."))
     if len(url) - len(_JPEG_URL) > MAX_PICTURE_BYTES * 4 / 3 + 4:
-        raise SignError(f"The camera's picture is larger than {MAX_PICTURE_BYTES // 1000} kB.")
+        raise SignError(text("The camera's picture is larger than {most} kB.", most=MAX_PICTURE_BYTES // 1000))
     try:
         data = base64.b64decode(url[len(_JPEG_URL) :], validate=True)
         with Pictures.open(io.BytesIO(data), formats=["JPEG"]) as picture:  # reads the header, no more
             if max(picture.size) > MAX_PICTURE_SIDE:
                 size = "x".join(map(str, picture.size))
-                raise SignError(f"The camera's picture has {size} pixels; {MAX_PICTURE_SIDE} a side are the most.")
+                raise SignError(
+                    text(
+                        "The camera's picture has {size} pixels; {most} a side are the most.",
+                        size=size,
+                        most=MAX_PICTURE_SIDE,
+                    )
+                )
             return np.asarray(picture.convert("RGB"))
-    except (binascii.Error, OSError, SyntaxError, ValueError) as error:
-        raise SignError("The camera's picture is no JPEG that can be read.") from error
+    except (binascii.Error, OSError, SyntaxError, ValueError, Pictures.DecompressionBombError) as error:
+        raise SignError(text("The camera's picture is no JPEG that can be read.")) from error

@@ -22,6 +22,7 @@ from models.recognition.results import Candidate, RecognizedSegment
 from models.video import ReadOptions, VideoReader
 from models.video_write import VideoWriter
 from studio.recognizing import Recognized
+from studio.texts import text
 
 ALONGSIDE_PX = 360
 """Height of the two videos."""
@@ -48,7 +49,7 @@ def compare(made: Recognized, segment: int, candidate: int, folder: Path, among:
     """
     segments = made.recognition.segments
     if not (0 <= segment < len(segments) and 0 <= candidate < len(segments[segment].candidates)):
-        raise SignError("This segment is not there any more; recognize the clip again.")
+        raise SignError(text("This segment is not there any more; recognize the clip again."))
     chosen = segments[segment]
     gloss = chosen.candidates[candidate].gloss
     lexicon, entry = find_first(among, gloss)

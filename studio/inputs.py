@@ -7,8 +7,9 @@ from pathlib import Path
 
 from models.errors import SignError, VideoError
 from models.files import safe_name
-from models.video import Box, probe
+from models.video import MAX_FPS, Box, probe, stored_frames
 from studio.limits import Limits
+from studio.texts import text
 
 SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 
@@ -60,13 +61,25 @@ def check_clip(path: str | Path, limits: Limits) -> None:
     size_mb = path.stat().st_size / 1024**2
     if size_mb > limits.max_upload_mb:
         raise VideoError(
-            f"{safe_name(path)}: {size_mb:.0f} MB is more than the {limits.max_upload_mb} MB accepted here."
+            text(
+                "{name}: {size:.0f} MB is more than the {most} MB accepted here.",
+                name=safe_name(path),
+                size=size_mb,
+                most=limits.max_upload_mb,
+            )
         )
-    length_s = probe(path).duration_s
-    if length_s is not None and length_s > 60 * limits.max_clip_minutes:
+    length_s, longest_s = probe(path).duration_s, 60 * limits.max_clip_minutes
+    if not length_s or length_s <= longest_s:  # which is what the file says of itself
+        length_s = stored_frames(path, longest_s * MAX_FPS + 1) / MAX_FPS
+    if length_s > longest_s:
         raise VideoError(
-            f"{safe_name(path)}: {length_s / 60:.0f} minutes is more than the {limits.max_clip_minutes} accepted here; "
-            "cut it, or use `signstudio pose extract`, which has no limit."
+            text(
+                "{name}: {minutes:.0f} minutes is more than the {most} accepted here; cut it, or use `signstudio pose "
+                "extract`, which has no limit.",
+                name=safe_name(path),
+                minutes=length_s / 60,
+                most=limits.max_clip_minutes,
+            )
         )
 
 
@@ -74,19 +87,30 @@ def check_batch(paths: Sequence[str], limits: Limits) -> None:
     """Raise a SignError when there are more clips than one batch may have."""
     if len(paths) > limits.max_batch_clips:
         raise SignError(
-            f"{len(paths)} clips are more than the {limits.max_batch_clips} of one batch; send fewer at a time, or use "
-            "`signstudio pose extract`, which has no limit."
+            text(
+                "{number} clips are more than the {most} of one batch; send fewer at a time, or use `signstudio pose "
+                "extract`, which has no limit.",
+                number=len(paths),
+                most=limits.max_batch_clips,
+            )
         )
 
 
-def parse_crop(text: str | None) -> Box | None:
+def parse_crop(written: str | None) -> Box | None:
     """ "left, top, right, bottom" in pixels as a box; None for an empty text. Raises SignError for anything else."""
-    if not text or not text.strip():
+    if not written or not written.strip():
         return None
     try:
-        left, top, right, bottom = (int(part) for part in text.replace(",", " ").split())
+        left, top, right, bottom = (int(part) for part in written.replace(",", " ").split())
     except ValueError as error:
-        raise SignError(f"The crop {text!r} is not four whole numbers; write left, top, right, bottom.") from error
+        raise SignError(
+            text("The crop {written!r} is not four whole numbers; write left, top, right, bottom.", written=written)
+        ) from error
     if left >= right or top >= bottom:
-        raise SignError(f"The crop {text!r} is empty; right has to be more than left, and bottom more than top.")
+        raise SignError(
+            text(
+                "The crop {written!r} is empty; right has to be more than left, and bottom more than top.",
+                written=written,
+            )
+        )
     return left, top, right, bottom

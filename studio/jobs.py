@@ -30,6 +30,7 @@ from models.files import slug
 from models.training.run import Best, Run, Status
 from studio import processes
 from studio.processes import PID, alive, log_tail, read_values, until, write_values
+from studio.texts import text, texts
 from studio.turns import DATA_JOBS, JOB, RUN_ID, TURNS, ahead, is_run, runs_in, starting, turn, waiting
 
 __all__ = ["COMMAND", "ENDED", "ROOT_VARIABLE", "Job", "Jobs", "Verb", "claimed", "root", "turn"]
@@ -117,7 +118,10 @@ class Jobs:
     ) -> Run:
         """A run that nothing works on yet. folder: its own, instead of a new one among all runs."""
         if folder is not None and (folder / "config.json").exists():
-            raise SignError(f"{folder.name} holds a run already; go on with it by --run, or name another folder.")
+            words = text(
+                "{name} holds a run already; go on with it by --run, or name another folder.", name=folder.name
+            )
+            raise SignError(words)
         run = Run(folder or self._new_folder("-".join(slug(one) for one in (model, preset) if one)))
         run.folder.mkdir(parents=True, exist_ok=True)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -132,7 +136,12 @@ class Jobs:
     def launch(self, model: str, preset: str, config: Mapping[str, Any], data: Path, name: str = "") -> str:
         """Queue a new run; it begins when its turn comes. Returns its id."""
         if (many := len(waiting(self.home))) >= self.longest_queue:
-            raise SignError(f"{many} runs are waiting already; stop some, or come back later.")
+            words = texts(
+                "{number} run is waiting already; stop it, or come back later.",
+                "{number} runs are waiting already; stop some, or come back later.",
+                many,
+            )
+            raise SignError(words)
         run = self.create(model, preset, config, data, name)
         self._start(run)
         return run.folder.name
@@ -147,9 +156,9 @@ class Jobs:
             until(lambda: not alive(run.folder), _LEAVING_S if self.get(run_id).ended else 0.0)
             job = self.get(run_id)
             if alive(run.folder) or not job.ended:
-                raise SignError(f"{job.name} is at work already.")
+                raise SignError(text("{name} is at work already.", name=job.name))
             if job.state == "finished" and self.verb == "train":
-                raise SignError(f"{job.name} has finished; there is nothing to go on with.")
+                raise SignError(text("{name} has finished; there is nothing to go on with.", name=job.name))
             self._start(run)
 
     def stop(self, run_id: str, *, wait: bool = True) -> None:
@@ -170,7 +179,7 @@ class Jobs:
             until(lambda: not alive(run.folder), _LEAVING_S if self.get(run_id).ended else 0.0)
             job = self.get(run_id)
             if alive(run.folder) or not job.ended:
-                raise SignError(f"{job.name} is at work; stop it first.")
+                raise SignError(text("{name} is at work; stop it first.", name=job.name))
             doomed = self.root / f".deleted-{uuid.uuid4().hex}"
             run.folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
@@ -178,10 +187,10 @@ class Jobs:
     def run(self, run_id: str) -> Run:
         """The run with this id. Raises SignError when there is none."""
         if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
-            raise SignError(f"{str(run_id)[:64]!r} is no name of a run.")
+            raise SignError(text("{name!r} is no name of a run.", name=str(run_id)[:64]))
         folder = self.root / run_id
         if not is_run(folder):
-            raise SignError(f"There is no run {run_id}; it may have been deleted.")
+            raise SignError(text("There is no run {run}; it may have been deleted.", run=run_id))
         return Run(folder)
 
     def get(self, run_id: str) -> Job:
@@ -208,7 +217,7 @@ class Jobs:
         (run.folder / PID).unlink(missing_ok=True)
         write_values(run.folder / JOB, {"queued": [time.time(), run.folder.name], "concurrent": self.concurrent})
         run.may_go_on()
-        run.say(state="queued", seconds_left=None, words="Waiting for its turn.")
+        run.say(state="queued", seconds_left=None, words=text("Waiting for its turn."))
         package = str(Path(__file__).resolve().parents[1])
         paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": paths, ROOT_VARIABLE: str(self.home)}
@@ -220,7 +229,7 @@ class Jobs:
             return
         processes.end(run.folder)
         if run.folder.is_dir() and run.status().state not in ENDED:
-            words = "It did not end when it was asked to, and was ended; it can go on from what it saved last."
+            words = text("It did not end when it was asked to, and was ended; it can go on from what it saved last.")
             run.say(state="stopped", seconds_left=None, words=words)
 
     def _new_folder(self, name: str) -> Path:
@@ -233,7 +242,7 @@ class Jobs:
             except FileExistsError:
                 continue
             return folder
-        raise SignError(f"{self.root}: no folder could be made for a run.")
+        raise SignError(text("{folder}: no folder could be made for a run.", folder=self.root))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -255,9 +264,14 @@ def _job(run: Run, before: int = 0) -> Job:
     state, words = _state(run, status), status.words
     if state == "crashed":
         last = log_tail(run.log, 1)
-        words = f"Its process ended without a word{f'; the last that it printed: {last}' if last else '.'}"
+        if last:
+            words = text("Its process ended without a word; the last that it printed: {line}", line=last)
+        else:
+            words = text("Its process ended without a word.")
+    elif state == "queued" and before:
+        words = text("Waiting for its turn, after {number} more.", number=before)
     elif state == "queued":
-        words = f"Waiting for its turn, after {before} more." if before else "Waiting for its turn; it is the next one."
+        words = text("Waiting for its turn; it is the next one.")
     return Job(
         id=run.folder.name,
         name=str(settings.get("name", run.folder.name)),

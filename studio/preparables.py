@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from models.errors import SignError
+from studio.texts import later, text
 
 
 class Steps(Protocol):
@@ -55,7 +56,9 @@ class Preparable:
         try:
             return self.steps()
         except ImportError as error:
-            raise SignError(f"{self.title} cannot be prepared with this installation: {error}.") from error
+            title = text(self.title)
+            words = text("{title} cannot be prepared with this installation: {error}.", title=title, error=error)
+            raise SignError(words) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +87,14 @@ PREPARABLES: dict[str, Preparable] = {
     for one in (
         Preparable(
             name="wlasl",
-            title="WLASL (JSON and videos)",
-            about="Isolated signs: videos are downloaded, poses extracted and cleaned, and a lexicon made for each "
-            "split, with a report of what was lost.",
+            title=later("WLASL (JSON and videos)"),
+            about=later(
+                "Isolated signs: videos are downloaded, poses extracted and cleaned, and a lexicon made for each "
+                "split, with a report of what was lost."
+            ),
             source="json",
-            source_label="JSON file",
-            source_help="WLASL_v0.3.json, or a file of the same form.",
+            source_label=later("JSON file"),
+            source_help=later("WLASL_v0.3.json, or a file of the same form."),
             steps=_wlasl,
             videos="videos",
             is_file=True,
@@ -97,12 +102,14 @@ PREPARABLES: dict[str, Preparable] = {
         ),
         Preparable(
             name="words",
-            title="Folders of words (WORD/person01.mp4)",
-            about="Samples for training: each clip with the same number of frames and the same size, crops of both "
-            "hands, and an index with splits.",
+            title=later("Folders of words (WORD/person01.mp4)"),
+            about=later(
+                "Samples for training: each clip with the same number of frames and the same size, crops of both "
+                "hands, and an index with splits."
+            ),
             source="raw",
-            source_label="Folder of words",
-            source_help="It holds a folder for each word, with its clips in it.",
+            source_label=later("Folder of words"),
+            source_help=later("It holds a folder for each word, with its clips in it."),
             steps=_words,
         ),
     )
@@ -112,5 +119,6 @@ PREPARABLES: dict[str, Preparable] = {
 def find(name: str) -> Preparable:
     """What is called so. Raises SignError when nothing is."""
     if name not in PREPARABLES:
-        raise SignError(f"There is no kind of data {str(name)[:60]!r}; there are {', '.join(PREPARABLES)}.")
+        asked, known = str(name)[:60], ", ".join(PREPARABLES)
+        raise SignError(text("There is no kind of data {name!r}; there are {known}.", name=asked, known=known))
     return PREPARABLES[name]

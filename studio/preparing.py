@@ -19,13 +19,14 @@ from typing import Any, Literal
 from models.data.manifest import FILE as MANIFEST
 from models.data.work import PhaseProgress
 from models.errors import SignError
-from models.files import replacing
+from models.files import read_json, replacing
 from models.progress import Cancelled
 from models.training.config import FormField, form_fields, from_dict, to_dict, with_changes
 from models.training.run import Run
 from studio import jobs
 from studio.jobs import Job, Jobs
 from studio.preparables import Preparable, find
+from studio.texts import text, texts
 
 PHASES = "phases.json"
 _LOG_LINES = 60
@@ -90,7 +91,7 @@ class Order:
         kind = self.preparable
         places = {kind.source: str(_there(self.source, kind)), "out": str(_folder_for_results(self.out))}
         if kind.videos and self.videos.strip():
-            places[kind.videos] = str(_folder(self.videos, "videos"))
+            places[kind.videos] = str(_folder_of_videos(self.videos))
         changes = {name: value for name, value in (self.changes or {}).items() if name not in kind.places}
         if self.phases is not None and phases_of(self.kind):
             changes["phases"] = list(self.phases)
@@ -127,14 +128,16 @@ def settings(run: Run) -> tuple[Preparable, Any]:
         kind = find(about["model"])
         return kind, from_dict(kind.core.Options, about["config"])
     except (KeyError, SignError) as error:
-        words = f"there is no {error} in its config.json" if isinstance(error, KeyError) else str(error)
-        raise SignError(f"{run.folder.name} is no data job that can be carried out: {words}") from error
+        missing = text("there is no {error} in its config.json", error=error)
+        why = missing if isinstance(error, KeyError) else str(error)
+        words = text("{run} is no data job that can be carried out: {why}", run=run.folder.name, why=why)
+        raise SignError(words) from error
 
 
 def phases(folder: Path) -> list[Phase]:
     """How far a job is; nothing while it has not begun."""
     try:
-        found = json.loads((folder / PHASES).read_text(encoding="utf-8"))
+        found = read_json(folder / PHASES)
         return [Phase(**one) for one in found]
     except (OSError, ValueError, TypeError):
         return []
@@ -173,11 +176,11 @@ def carry_out(run: Run, tell: Callable[[PhaseProgress], None] | None = None, *, 
         held.enter_context(jobs.claimed(run))
         steps = held.enter_context(_ending_said(run))
         if wait:
-            run.say(state="queued", seconds_left=None, words="Waiting for its turn.")
+            run.say(state="queued", seconds_left=None, words=text("Waiting for its turn."))
             held.enter_context(jobs.turn(run))
         kind, options = settings(run)
         steps.begin(getattr(options, "phases", ()))
-        run.say(state="preparing", step=0, steps=0, seconds_left=None, words="Looking at what is there.")
+        run.say(state="preparing", step=0, steps=0, seconds_left=None, words=text("Looking at what is there."))
 
         def told(progress: PhaseProgress) -> None:
             steps.told(progress)
@@ -220,8 +223,14 @@ class _Phases:
         self._all = {name: replace(one, state="done", seconds_left=None) for name, one in self._all.items()}
         self._write()
         failed = sum(one.failed for one in self._all.values())
-        again = f" {failed} failed; go on with the job to try them again." if failed else ""
-        return f"What came out is told in {report}.{again}"
+        if not failed:
+            return text("What came out is told in {report}.", report=report)
+        return texts(
+            "What came out is told in {report}. {number} failed; go on with the job to try it again.",
+            "What came out is told in {report}. {number} failed; go on with the job to try them again.",
+            failed,
+            report=report,
+        )
 
     def end(self, state: Literal["stopped", "failed"]) -> None:
         """It ended before it was finished."""
@@ -247,10 +256,10 @@ def _ending_said(run: Run) -> Iterator[_Phases]:
     try:
         yield steps
     except Cancelled:
-        say("stopped", "Stopped; it can go on from here.")
+        say("stopped", text("Stopped; it can go on from here."))
         raise
     except KeyboardInterrupt:
-        say("stopped", "Ended at once; it can go on from what it saved last.")
+        say("stopped", text("Ended at once; it can go on from what it saved last."))
         raise
     except SignError as error:
         say("failed", str(error))
@@ -266,38 +275,39 @@ def _usual(kind: str) -> Any:
     return from_dict(preparable.core.Options, {preparable.source: str(here), "out": str(here / "out")})
 
 
-def _there(text: str, kind: Preparable) -> Path:
+def _there(typed: str, kind: Preparable) -> Path:
     """What is to be prepared."""
-    if not text.strip():
-        raise SignError(f"What is to be prepared is missing; name the {kind.source_label.lower()}.")
-    if not kind.is_file:
-        return _folder(text, "data")
-    path = _path(text)
-    if not path.is_file():
-        raise SignError(f"{path}: there is no such file on this computer.")
+    if not typed.strip():
+        raise SignError(text("What is to be prepared is missing; fill in “{field}”.", field=text(kind.source_label)))
+    path = _path(typed)
+    if kind.is_file and not path.is_file():
+        raise SignError(text("{path}: there is no such file on this computer.", path=path))
+    if not kind.is_file and not path.is_dir():
+        raise SignError(text("{folder}: there is no such folder of data on this computer.", folder=path))
     return path
 
 
-def _folder(text: str, of: str) -> Path:
-    path = _path(text)
+def _folder_of_videos(typed: str) -> Path:
+    path = _path(typed)
     if not path.is_dir():
-        raise SignError(f"{path}: there is no such folder of {of} on this computer.")
+        raise SignError(text("{folder}: there is no such folder of videos on this computer.", folder=path))
     return path
 
 
-def _folder_for_results(text: str) -> Path:
-    if not text.strip():
-        raise SignError("The folder for the results is missing; name one. It is made when it is not there.")
-    path = _path(text)
+def _folder_for_results(typed: str) -> Path:
+    if not typed.strip():
+        words = text("The folder for the results is missing; name one. It is made when it is not there.")
+        raise SignError(words)
+    path = _path(typed)
     if path.exists() and not path.is_dir():
-        raise SignError(f"{path} is a file; name a folder for the results.")
+        raise SignError(text("{path} is a file; name a folder for the results.", path=path))
     return path
 
 
-def _path(text: str) -> Path:
-    if "\0" in text:
-        raise SignError(f"{text!r} cannot be the name of a file or folder.")
+def _path(typed: str) -> Path:
+    if "\0" in typed:
+        raise SignError(text("{path!r} cannot be the name of a file or folder.", path=typed))
     try:
-        return Path(text.strip()).expanduser().absolute()
+        return Path(typed.strip()).expanduser().absolute()
     except RuntimeError as error:  # ~somebody
-        raise SignError(f"{text.strip()}: {error}") from error
+        raise SignError(f"{typed.strip()}: {error}") from error

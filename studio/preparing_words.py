@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.progress import duration
+from studio.texts import later, text
 
 if TYPE_CHECKING:
     from models.data.work import PhaseProgress
@@ -20,8 +21,22 @@ def progress_words(now: PhaseProgress) -> str:
 
 def losses(now: PhaseProgress | Phase) -> list[str]:
     """What did not come through."""
-    counts = (("rejected", now.rejected), ("failed", now.failed))
-    return [f"{count} {name}" for name, count in counts if count]
+    rejected = [text("{number} rejected", number=now.rejected)] if now.rejected else []
+    failed = [text("{number} failed", number=now.failed)] if now.failed else []
+    return [*rejected, *failed]
+
+
+def phase_name(phase: str) -> str:
+    """A phase, as a person reads it."""
+    return text(_PHASES.get(phase, phase[:1].upper() + phase[1:].replace("_", " ")))
+
+
+_PHASES = {
+    "download": later("Download"),
+    "extract": later("Extract"),
+    "clean": later("Clean"),
+    "lexicon": later("Lexicon"),
+}
 
 
 def plan_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -30,11 +45,12 @@ def plan_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in found.items():
         if name in ("phases", "notes"):
             continue
-        label = _LABELS.get(name, name.replace("_", " ").capitalize())
+        label = text(_LABELS.get(name, name.replace("_", " ").capitalize()))
         if isinstance(value, Mapping):
-            facts.append((label, ", ".join(f"{part} {_count(one)}" for part, one in value.items()) or "none"))
+            facts.append((label, ", ".join(f"{part} {_count(one)}" for part, one in value.items()) or text("none")))
         elif name == "seconds":
-            facts.append((label, "not known yet" if value is None else f"about {duration(value)}"))
+            known = value is not None
+            facts.append((label, text("about {time}", time=duration(value)) if known else text("not known yet")))
         elif name.endswith("bytes") or name.startswith("bytes"):
             facts.append((label, size(value)))
         else:
@@ -43,30 +59,34 @@ def plan_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 _LABELS = {
-    "instances": "Instances asked for",
-    "urls": "Videos to fetch, by their URL",
-    "copies": "Instances served by your videos",
-    "without_video": "Instances without a video",
-    "done": "Done already",
-    "signers": "Signers that are known",
-    "splits": "Clips by split",
-    "seconds": "Time",
-    "bytes_needed": "Space that is needed",
-    "free_bytes": "Space that is free",
+    "instances": later("Instances asked for"),
+    "urls": later("Videos to fetch, by their URL"),
+    "copies": later("Instances served by your videos"),
+    "without_video": later("Instances without a video"),
+    "glosses": later("Glosses"),
+    "words": later("Words"),
+    "clips": later("Clips"),
+    "done": later("Done already"),
+    "to_do": later("To do"),
+    "signers": later("Signers that are known"),
+    "splits": later("Clips by split"),
+    "seconds": later("Time"),
+    "bytes_needed": later("Space that is needed"),
+    "free_bytes": later("Space that is free"),
 }
 
 
 def size(value: Any) -> str:
     """Bytes in words."""
     if not isinstance(value, int | float):
-        return "not known yet"
+        return text("not known yet")
     number = float(value)
-    for unit in ("bytes", "kB", "MB", "GB"):
+    for unit in (text("bytes"), "kB", "MB", "GB"):
         if number < 1000:
-            return f"{number:.0f} {unit}" if unit in ("bytes", "kB") else f"{number:.1f} {unit}"
+            return f"{number:.1f} {unit}" if unit in ("MB", "GB") else f"{number:.0f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"
 
 
 def _count(value: Any) -> str:
-    return "not known yet" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return text("not known yet") if value is None else f"{value:,}" if isinstance(value, int) else str(value)

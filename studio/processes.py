@@ -22,7 +22,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from models.errors import SignError
-from models.files import replacing
+from models.files import read_json, replacing
+from studio.texts import text
 
 PID, LOCK = "pid.json", "run.lock"
 POLL_S = 0.2
@@ -63,7 +64,7 @@ def claimed(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=3)
     except Timeout as error:
-        raise SignError(f"{folder.name} is at work already, in another process.") from error
+        raise SignError(text("{name} is at work already, in another process.", name=folder.name)) from error
     try:
         _write_pid(folder, os.getpid())
         yield
@@ -105,10 +106,10 @@ def log_tail(log: Path, lines: int = 40) -> str:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
-            text = file.read().decode("utf-8", errors="replace")
+            printed = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    seen = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
+    seen = [line.rstrip().rpartition("\r")[2] for line in printed.split("\n")]
     kept = ["".join(char for char in line if char.isprintable() or char == "\t") for line in seen]
     return "\n".join([line for line in kept if line.strip()][-lines:])
 
@@ -116,7 +117,7 @@ def log_tail(log: Path, lines: int = 40) -> str:
 def read_values(path: Path) -> dict[str, Any]:
     """What `write_values` wrote; empty when there is nothing that can be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

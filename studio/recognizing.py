@@ -22,6 +22,7 @@ from models.recognition.exports import write_csv, write_eaf, write_json, write_v
 from models.recognition.results import Recognition, Recognizer
 from studio.inputs import check_clip
 from studio.limits import Limits
+from studio.texts import later, text
 
 ShouldStop = Callable[[], bool]
 Ready = Callable[[Sequence[Lexicon]], Recognizer]
@@ -33,6 +34,7 @@ class Step:
     """What is being done, and how far it is where that can be counted."""
 
     words: str
+    """In English; they go through `text` where they are shown."""
     progress: Progress | None = None
 
 
@@ -96,14 +98,14 @@ def recognize_clip(
     given = read_short_pose(source, limits) if is_pose(source) else None
     if given is None:
         check_clip(source, limits)
-    tell(Step(words="Loading the recognizer …"))  # before the long work, which would be for nothing without it
+    tell(Step(words=later("Loading the recognizer …")))  # before the long work, which would be for nothing without it
     recognizer = make(among)
     if given is not None:
         pose, video = given, folder / f"{slug(source)}.mp4"
-        write_skeleton(pose, video, progress=teller(tell, "Drawing the pose"), should_stop=should_stop)
+        write_skeleton(pose, video, progress=teller(tell, later("Drawing the pose")), should_stop=should_stop)
     else:
-        pose, video = extract_pose(source, None, teller(tell, "Reading the pose"), should_stop).pose, source
-    tell(Step(words="Recognizing …"))
+        pose, video = extract_pose(source, None, teller(tell, later("Reading the pose")), should_stop).pose, source
+    tell(Step(words=later("Recognizing …")))
     pose_path = folder / f"{slug(source)}.pose"
     write_pose(pose_path, pose)
     made = _write(pose, pose_path, video, recognizer)
@@ -189,8 +191,13 @@ def read_short_pose(path: Path, limits: Limits) -> Pose:
     minutes = len(pose.body.data) / float(pose.body.fps) / 60
     if minutes > limits.max_clip_minutes:
         raise PoseError(
-            f"{safe_name(path)}: {minutes:.0f} minutes are more than the {limits.max_clip_minutes} accepted here; "
-            "cut it, or use `signstudio recognize run`, which has no limit."
+            text(
+                "{name}: {minutes:.0f} minutes are more than the {most} accepted here; cut it, or use "
+                "`signstudio recognize run`, which has no limit.",
+                name=safe_name(path),
+                minutes=minutes,
+                most=limits.max_clip_minutes,
+            )
         )
     return pose
 

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from models.errors import SignError
 from models.files import replacing, slug
+from models.lexicon.signs import Lexicon
 from models.progress import Cancelled, Meter
 from studio.inputs import check_clip
 from studio.jobs import Jobs
 from studio.limits import Limits
-from studio.recognizing import Recognized, ShouldStop, Step, is_pose, teller, write_recognition
+from studio.recognizing import (
+    Ready,
+    Recognized,
+    ShouldStop,
+    Step,
+    is_pose,
+    ready,
+    recognize_clip,
+    teller,
+    write_recognition,
+)
+from studio.texts import later, text
 
 LANDMARKS, SHIPPED = "landmarks", "four-stage"
 """What recognizers are called that come with the studio."""
 _ROOT = Path(__file__).parents[1] / "assets" / "four_stage"
 _RUN = "run:"
-_KINDS = {"four-stage": "Pictures", "landmark": "Landmarks"}
+_KINDS = {"four-stage": later("Pictures: your run {name}"), "landmark": later("Landmarks: your run {name}")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +48,14 @@ class Engine:
 
 def engines(among: Jobs) -> list[Engine]:
     """Those that come with the studio, and those that were trained here and have a model, newest first."""
-    found = [Engine(name=LANDMARKS, title="Landmarks: everyday signs, and those that you taught")]
+    found = [Engine(name=LANDMARKS, title=text("Landmarks: everyday signs, and those that you taught"))]
     if (_ROOT / "model.json").is_file():
-        title = "Pictures: the four-stage model, a demo of a few signs"
+        title = text("Pictures: the four-stage model, a demo of a few signs")
         found.append(Engine(name=SHIPPED, title=title, folder=_ROOT, of_pictures=True))
     for job in among.list():
         folder = among.run(job.id).model
         if job.model in _KINDS and (folder / "model.json").is_file():
-            title = f"{_KINDS[job.model]}: your run {job.name or job.id}"
+            title = text(_KINDS[job.model], name=job.name or job.id)
             of_pictures = job.model == "four-stage"
             found.append(Engine(name=f"{_RUN}{job.id}", title=title, folder=folder, of_pictures=of_pictures))
     return found
@@ -53,12 +66,31 @@ def find_engine(name: str, among: Jobs) -> Engine:
     for engine in engines(among):
         if engine.name == name:
             return engine
-    raise SignError("This recognizer is not here any more; choose another one.")
+    raise SignError(text("This recognizer is not here any more; choose another one."))
 
 
 def engine_of(model: Path) -> str:
     """The name of the recognizer whose model a run keeps in this folder."""
     return f"{_RUN}{model.parent.name}"
+
+
+def recognize_with(
+    engine: Engine,
+    source: str | Path,
+    folder: Path,
+    among: Sequence[Lexicon],
+    limits: Limits,
+    tell: Callable[[Step], None],
+    should_stop: ShouldStop,
+    *,
+    make: Ready = ready,
+) -> Recognized:
+    """Recognize what is signed in a clip with a recognizer that was chosen; `make` is for the one that comes with the
+    studio. Raises as `see_clip` and `recognize_clip`."""
+    if engine.of_pictures and engine.folder is not None:
+        return see_clip(source, folder, engine.folder, limits, tell, should_stop)
+    ready_one = make if engine.folder is None else partial(ready, folder=engine.folder)
+    return recognize_clip(source, folder, among, limits, tell, should_stop, make=ready_one)
 
 
 def see_clip(
@@ -82,14 +114,14 @@ def see_clip(
 
     source = Path(source)
     if is_pose(source):
-        raise SignError("The four-stage model looks at pictures, and a .pose file has none; give it the video.")
+        raise SignError(text("The four-stage model looks at pictures, and a .pose file has none; give it the video."))
     check_clip(source, limits)
-    tell(Step(words="Loading the recognizer …"))
+    tell(Step(words=later("Loading the recognizer …")))
     recognizer = FourStageRecognizer(load_four_stage(model), trained_on(model))
-    meter = Meter(None, teller(tell, "Reading the pictures"))
+    meter = Meter(None, teller(tell, later("Reading the pictures")))
     seen = recognizer.see(source, lambda _done, _total: meter.count(), should_stop)
     meter.finish()
-    tell(Step(words="Drawing what it looked at …"))
+    tell(Step(words=later("Drawing what it looked at …")))
     pictures = [
         figures.keyframes(seen.beginning, seen.frames, "keyframes"),
         figures.attention(seen.beginning, recognizer.glosses, "attention"),

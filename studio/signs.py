@@ -17,6 +17,7 @@ from models.lexicon.signs import Entry, Lexicon
 from models.lexicon.text import to_glosses, word_table
 from models.lexicon.thumbnails import thumbnail_path
 from models.pose.files import read_pose
+from studio.texts import text
 
 SHOWN = 24
 """Most signs shown for one search."""
@@ -51,9 +52,12 @@ def keep(pose: str | Path, gloss: str, words: str, own: Path, folder: Path) -> t
         shared or own, read_pose(pose), gloss, words=[word.strip() for word in words.split(",") if word.strip()]
     )
     if shared is not None:
-        return f"{entry.gloss} is in the lexicon of this studio; use it in Synthesize.", None
+        return text("{gloss} is in the lexicon of this studio; use it in Synthesize.", gloss=entry.gloss), None
     packed = shutil.make_archive(str(folder / "lexicon"), "zip", own)
-    return f"{entry.gloss} can be used in Synthesize until this page is closed; download it to keep it.", packed
+    kept = text(
+        "{gloss} can be used in Synthesize until this page is closed; download it to keep it.", gloss=entry.gloss
+    )
+    return kept, packed
 
 
 def known(among: Sequence[Lexicon]) -> set[str]:
@@ -61,9 +65,9 @@ def known(among: Sequence[Lexicon]) -> set[str]:
     return {gloss for lexicon in among for gloss in lexicon.glosses}
 
 
-def draft(text: str, among: Sequence[Lexicon]) -> GlossLine:
+def draft(sentence: str, among: Sequence[Lexicon]) -> GlossLine:
     """A gloss line for an English text. Raises LexiconError for a text that cannot be one."""
-    return to_glosses(text, word_table((entry.gloss, entry.words) for one in among for entry in one.entries))
+    return to_glosses(sentence, word_table((entry.gloss, entry.words) for one in among for entry in one.entries))
 
 
 def read_line(line: str, among: Sequence[Lexicon]) -> tuple[Item, ...]:
@@ -71,11 +75,11 @@ def read_line(line: str, among: Sequence[Lexicon]) -> tuple[Item, ...]:
     return parse_gloss_line(line, known(among)).items
 
 
-def found(text: str, among: Sequence[Lexicon]) -> list[dict[str, str]]:
-    """Signs whose gloss or words hold the text, as {gloss, words, picture}; the first few of all for an empty text."""
+def found(words: str, among: Sequence[Lexicon]) -> list[dict[str, str]]:
+    """Signs whose gloss or words hold these, as {gloss, words, picture}; the first few of all for an empty text."""
     entries: dict[str, Entry] = {}
     for lexicon in among:
-        for entry in lexicon.search(text):
+        for entry in lexicon.search(words):
             entries.setdefault(entry.gloss, entry)
     return [
         {"gloss": entry.gloss, "words": ", ".join(entry.words), "picture": _picture(entry)}

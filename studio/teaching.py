@@ -15,6 +15,7 @@ from models.progress import Cancelled, Progress
 from studio.inputs import check_clip
 from studio.limits import Limits
 from studio.recognizing import ShouldStop, Step
+from studio.texts import later, text
 
 MOST_CLIPS = 5
 """Most clips of one sign at a time."""
@@ -59,13 +60,19 @@ def teach(
 
     gloss = checked_gloss(gloss)
     if len(clips) > MOST_CLIPS:
-        raise SignError(f"{len(clips)} clips are more than the {MOST_CLIPS} of one sign; take some away.")
+        raise SignError(
+            text(
+                "{number} clips are more than the {most} of one sign; take some away.",
+                number=len(clips),
+                most=MOST_CLIPS,
+            )
+        )
     refused = _refused(clips, limits)
 
     def report(progress: Progress) -> None:
         if should_stop():
             raise Cancelled
-        tell(Step(words="Reading the clips", progress=progress))
+        tell(Step(words=later("Reading the clips"), progress=progress))
 
     kept = [number for number in range(len(clips)) if number not in refused]
     learned = enrol([Path(clips[number]) for number in kept], gloss, lexicon, report) if kept else []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from models.errors import SignError
+from studio.texts import later, text
 
 if TYPE_CHECKING:
     from models.training.ablation import Study
@@ -58,7 +59,11 @@ class Trainable:
     def preset(self, name: str) -> Any:
         """One of them. Raises SignError when there is none of that name."""
         if name not in self.presets:
-            raise SignError(f"{self.title} has no preset {name!r}; there are {', '.join(self.presets)}.")
+            known = ", ".join(self.presets)
+            words = text(
+                "{title} has no preset {name!r}; there are {known}.", title=text(self.title), name=name, known=known
+            )
+            raise SignError(words)
         return self.presets[name]
 
     def prepare(self, config: Any, data: Path, tell: Tell) -> None:
@@ -84,7 +89,9 @@ class Trainable:
         try:
             return self.recipe()
         except ImportError as error:
-            raise SignError(f"{self.title} cannot be trained with this installation: {error}.") from error
+            title = text(self.title)
+            words = text("{title} cannot be trained with this installation: {error}.", title=title, error=error)
+            raise SignError(words) from error
 
 
 def _module(name: str) -> Callable[[], Any]:
@@ -96,32 +103,34 @@ TRAINABLES: dict[str, Trainable] = {
     for one in (
         Trainable(
             name="four-stage",
-            title="Four-stage recognizer (sentences, from video)",
-            about="Reads whole sentences from video: frames, keyframes, sequence, glosses.",
-            needs="a folder of videos with a clips.csv: path, glosses, signer, split",
+            title=later("Four-stage recognizer (sentences, from video)"),
+            about=later("Reads whole sentences from video: frames, keyframes, sequence, glosses."),
+            needs=later("a folder of videos with a clips.csv: path, glosses, signer, split"),
             recipe=_module("models.recognition.four_stage.recipe"),
             ablation=_module("models.recognition.four_stage.ablation"),
         ),
         Trainable(
             name="landmark",
-            title="Landmark recognizer (signs, from poses)",
-            about="The small recognizer that comes with the studio: signs from landmarks, in real time.",
-            needs="a folder that `signstudio recognize train --data` made, or an empty one",
+            title=later("Landmark recognizer (signs, from poses)"),
+            about=later("The small recognizer that comes with the studio: signs from landmarks, in real time."),
+            needs=later("a folder that `signstudio recognize train --data` made, or an empty one"),
             recipe=_module("models.recognition.landmark_task"),
         ),
         Trainable(
             name="base-action",
-            title="Base action model (video of a word, by diffusion)",
-            about="Draws one clean video of a word out of what many samples of it have in common.",
-            needs="a folder of words that `signstudio data words` made, or an empty one",
+            title=later("Base action model (video of a word, by diffusion)"),
+            about=later("Draws one clean video of a word out of what many samples of it have in common."),
+            needs=later("a folder of words that `signstudio data words` made, or an empty one"),
             recipe=_module("models.synthesis.recipe"),
         ),
         Trainable(
             name="multistream",
-            title="Multi-stream recognizer (actions with objects, from video)",
-            about="Names what hands do with objects, from hands, objects and scene.",
-            needs="a folder with videos, labels and annotations, as Something-Something and Something-Else have them, "
-            "or an empty one",
+            title=later("Multi-stream recognizer (actions with objects, from video)"),
+            about=later("Names what hands do with objects, from hands, objects and scene."),
+            needs=later(
+                "a folder with videos, labels and annotations, as Something-Something and Something-Else have them, "
+                "or an empty one"
+            ),
             recipe=_module("models.recognition.multistream.recipe"),
             ablation=_module("models.recognition.multistream.ablation"),
         ),
@@ -132,5 +141,6 @@ TRAINABLES: dict[str, Trainable] = {
 def find(name: str) -> Trainable:
     """What is called so. Raises SignError when nothing is."""
     if name not in TRAINABLES:
-        raise SignError(f"There is no model {str(name)[:60]!r} to train; there are {', '.join(TRAINABLES)}.")
+        asked, known = str(name)[:60], ", ".join(TRAINABLES)
+        raise SignError(text("There is no model {name!r} to train; there are {known}.", name=asked, known=known))
     return TRAINABLES[name]

@@ -21,6 +21,7 @@ from models.training.config import FormField, form_fields, from_dict, to_dict, w
 from models.training.run import Run, Status
 from studio import jobs
 from studio.jobs import Job, Jobs
+from studio.texts import later, text
 from studio.trainables import Tell, Trainable, find
 from studio.watching import Watched
 
@@ -59,7 +60,7 @@ class Order:
             return demo_data(self.model)
         folder = Path(self.data.strip()).expanduser()
         if not folder.is_dir():
-            raise SignError(f"{folder}: there is no such folder of data on this computer.")
+            raise SignError(text("{folder}: there is no such folder of data on this computer.", folder=folder))
         return folder.absolute()
 
 
@@ -97,14 +98,15 @@ def carry_out(run: Run, tell: Callable[[Status], None] | None = None, *, wait: b
             held.enter_context(jobs.claimed(run))
         try:
             if wait:
-                say(state="queued", words="Waiting for its turn.")
+                say(state="queued", words=text("Waiting for its turn."))
                 held.enter_context(jobs.turn(run))
             _work(run, say)
         except Cancelled:
-            say(state="stopped", seconds_left=None, words="Stopped; it can go on from here.")
+            say(state="stopped", seconds_left=None, words=text("Stopped; it can go on from here."))
             raise
         except KeyboardInterrupt:
-            say(state="stopped", seconds_left=None, words="Ended at once; it can go on from its last checkpoint.")
+            words = text("Ended at once; it can go on from its last checkpoint.")
+            say(state="stopped", seconds_left=None, words=words)
             raise
         except SignError as error:
             say(state="failed", seconds_left=None, words=str(error))
@@ -124,16 +126,17 @@ def settings(run: Run) -> tuple[Trainable, Any, Path]:
         cls = type(presets.get(about.get("preset"), next(iter(presets.values()))))
         return trainable, from_dict(cls, values), Path(about["data"])
     except KeyError as error:
-        raise SignError(f"{run.folder.name}/config.json does not say {error}; begin a new run.") from error
+        words = text("{run}/config.json does not say {error}; begin a new run.", run=run.folder.name, error=error)
+        raise SignError(words) from error
 
 
 def evaluate(run: Run) -> dict[str, Any]:
     """Judge the model of a run."""
     trainable, _, _ = settings(run)
     if trainable.evaluate is None:
-        raise SignError(f"{trainable.title} has no evaluation.")
+        raise SignError(text("{title} has no evaluation.", title=text(trainable.title)))
     if not run.model.is_dir():
-        raise SignError(f"{run.folder.name} has no model yet; the first validation writes it.")
+        raise SignError(text("{name} has no model yet; the first validation writes it.", name=run.folder.name))
     return trainable.evaluate(run)
 
 
@@ -144,7 +147,7 @@ def plan(order: Order, tell: Tell) -> Plan:
     config, folder = order.config(), order.folder()
     folder.mkdir(parents=True, exist_ok=True)
     order.trainable.prepare(config, folder, tell)
-    tell("Measuring a few steps", 0, 0)
+    tell(later("Measuring a few steps"), 0, 0)
     task, options = order.trainable.build(config, folder)
     return measure(task, options)
 
@@ -188,21 +191,21 @@ def plan_apart(among: Jobs, order: Order, tell: Callable[[str], None], should_st
     except ValueError:
         found = None
     if child.returncode != 0 or not isinstance(found, dict):
-        last = said[-1].removeprefix("signstudio: ") if said else "it said nothing"
+        last = text(said[-1].removeprefix("signstudio: ")) if said else text("it said nothing")
         if child.returncode < 0:
-            last = f"it was ended by signal {-child.returncode}, as when memory runs out"
-        raise SignError(f"The plan could not be made: {last}")
+            last = text("it was ended by signal {signal}, as when memory runs out", signal=-child.returncode)
+        raise SignError(text("The plan could not be made: {why}", why=last))
     return found
 
 
 def export(run: Run, out: Path) -> Path:
     """Copy the model of a run to a folder of its own, or into a zip when the name says so."""
     if not run.model.is_dir():
-        raise SignError(f"{run.folder.name} has no model yet; the first validation writes it.")
+        raise SignError(text("{name} has no model yet; the first validation writes it.", name=run.folder.name))
     if out.suffix.lower() == ".zip":
         return _zip(run.model, out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SignError(f"{out} is there already; name a folder that is not.")
+        raise SignError(text("{folder} is there already; name a folder that is not.", folder=out))
     shutil.copytree(run.model, out, dirs_exist_ok=True)
     return out
 
@@ -228,33 +231,35 @@ def run_dict(watched: Watched) -> dict[str, Any]:
 
 def _work(run: Run, say: _Teller) -> None:
     trainable, config, data = settings(run)
-    say(state="preparing", words="Looking at the data.")
+    say(state="preparing", words=text("Looking at the data."))
 
     def told(words: str, done: int, total: int) -> None:
         if run.should_stop():
             raise Cancelled
-        say(state="preparing", words=f"{words}: {done} of {total}" if total else words)
+        doing = text(words)
+        counted = text("{doing}: {done} of {total}", doing=doing, done=done, total=total) if total else doing
+        say(state="preparing", words=counted)
 
     from models.training.loop import fit
 
     data.mkdir(parents=True, exist_ok=True)
     with _first_goes_first():
         trainable.prepare(config, data, told)
-    say(state="preparing", words="Building the model.")
+    say(state="preparing", words=text("Building the model."))
     task, options = trainable.build(config, data)
     fit(task, options, run, say.told, then="finished" if trainable.evaluate is None else "evaluating")
     if not is_first():
         return
     words = ""
     if trainable.evaluate is not None:
-        say(state="evaluating", seconds_left=None, words="Judging the model.")
+        say(state="evaluating", seconds_left=None, words=text("Judging the model."))
         try:
             trainable.evaluate(run)
         except Cancelled:
-            words = "Trained; the evaluation was stopped."
+            words = text("Trained; the evaluation was stopped.")
         except Exception as error:  # noqa: BLE001 - the model is trained and kept; what went wrong is in the log
             traceback.print_exc()
-            words = f"Trained, but the evaluation failed: {error}"
+            words = text("Trained, but the evaluation failed: {error}", error=error)
     say(state="finished", seconds_left=None, words=words)
 
 
@@ -344,7 +349,8 @@ def as_dict(made: Plan) -> dict[str, Any]:
 def check_hosted(order: Order) -> None:
     """Raise SignError for an order that names a place on the server, which a visitor of it has no business with."""
     if order.data.strip():
-        raise SignError("This studio runs on a server, where only the demo data can be used.")
-    text = {one.path for one in fields(order.model, order.preset) if one.kind == "text"}
-    if taken := sorted(text & set(order.changes or {})):
-        raise SignError(f"This studio runs on a server, where {', '.join(taken)} cannot be changed.")
+        raise SignError(text("This studio runs on a server, where only the demo data can be used."))
+    free = {one.path for one in fields(order.model, order.preset) if one.kind == "text"}
+    if taken := sorted(free & set(order.changes or {})):
+        words = text("This studio runs on a server, where {settings} cannot be changed.", settings=", ".join(taken))
+        raise SignError(words)

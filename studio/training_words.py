@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.progress import duration
+from studio.texts import text
 
 if TYPE_CHECKING:
     from models.training.run import Status
@@ -53,19 +54,35 @@ def validation_words(line: Mapping[str, Any]) -> str:
     return f"validation at step {line.get('step')}: {each}"
 
 
-def plan_lines(found: Mapping[str, Any]) -> list[str]:
-    """A plan, one fact to a line."""
+def plan_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a training would take, each with its name."""
     parts = ", ".join(f"{name} {count(value)}" for name, value in (found.get("parts") or {}).items())
-    memory = found.get("memory_mb")
-    lines = [
-        f"Parameters: {count(found['parameters'])}{f' ({parts})' if parts else ''}",
-        f"Memory: {'not measured' if memory is None else f'about {memory:.0f} MB'}",
-        f"Steps: {found['steps']}, which is {found['epochs']:.1f} times through the data",
+    memory, whole = found.get("memory_mb"), count(found["parameters"])
+    steps = text("{steps}, which is {epochs:.1f} times through the data", steps=found["steps"], epochs=found["epochs"])
+    facts = [
+        (text("Parameters"), f"{whole} ({parts})" if parts else whole),
+        (text("Memory"), text("not measured") if memory is None else text("about {size:.0f} MB", size=memory)),
+        (text("Steps"), steps),
     ]
     if found.get("seconds") is not None:
-        each = f" ({found['seconds_per_step']:.3g} s a step on this machine, validations not counted)"
-        lines.append(f"Time: about {duration(found['seconds'])}{each}")
-    return [*lines, *filter(None, [found.get("words")])]
+        words = text(
+            "about {time} ({each:.3g} s a step on this machine, validations not counted)",
+            time=duration(found["seconds"]),
+            each=found["seconds_per_step"],
+        )
+        facts.append((text("Time"), words))
+    return facts
+
+
+def plan_notes(found: Mapping[str, Any]) -> list[str]:
+    """What to know beside them."""
+    words = found.get("words")
+    return [text(words)] if words else []
+
+
+def plan_lines(found: Mapping[str, Any]) -> list[str]:
+    """A plan, one fact to a line."""
+    return [*(f"{name}: {value}" for name, value in plan_facts(found)), *plan_notes(found)]
 
 
 def number(value: Any) -> str:
@@ -76,5 +93,5 @@ def number(value: Any) -> str:
 def count(value: int) -> str:
     """1234567 as 1.23 million."""
     if value >= 1_000_000:
-        return f"{value / 1e6:.3g} million"
-    return f"{value / 1e3:.3g} thousand" if value >= 10_000 else str(value)
+        return text("{number:.3g} million", number=value / 1e6)
+    return text("{number:.3g} thousand", number=value / 1e3) if value >= 10_000 else str(value)

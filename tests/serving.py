@@ -1,4 +1,4 @@
-"""A studio that serves and a browser to look at it with, for the tests and for the pictures in the documentation."""
+"""A studio that serves, a copy of its files, and a browser to look at it with: for tests and for documentation."""
 
 from __future__ import annotations
 
@@ -50,19 +50,32 @@ def serve_studio(folder: Path, **environment: str) -> Iterator[str]:
         server = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_up(url, server, log)
+            wait_until_up(url, server, log)
             yield url
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            server.wait(timeout=60)
 
 
-def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def checkout(folder: Path) -> Path:
+    """A copy of the repository's files, and of nothing else that lies around."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for the page of a studio. Raises RuntimeError, with what it printed, when it does not come."""
     for _ in range(600):
         if server.poll() is not None:
             break
         try:
-            urllib.request.urlopen(f"{url}/config", timeout=2)
+            urllib.request.urlopen(f"{url}/theme.css", timeout=2)
         except OSError:
             time.sleep(0.2)
         else:

@@ -18,7 +18,7 @@ from models.errors import SignError, VideoError, WeightsError
 from models.progress import Cancelled
 from models.recognition.multistream.recognizer import Seen
 from models.video import probe
-from studio import actions
+from studio import actions, trained
 from studio.jobs import Jobs
 from studio.limits import Limits
 
@@ -146,10 +146,10 @@ def test_models_are_the_one_that_comes_along_and_runs_of_this_kind_that_have_one
     run_of(jobs, "landmark", "other")
     jobs.create("multistream", "demo", {}, Path("data"), "empty")
     assert [one.title for one in actions.models(jobs)] == ["Your run mine"]
-    assert actions.find_model(actions.model_of(run), jobs).folder == run
+    assert actions.find_model(trained.name_of(run), jobs).folder == run
     monkeypatch.setattr(actions, "_ROOT", toy_model(tmp_path / "shipped"))
-    assert [one.name for one in actions.models(jobs)] == [actions.SHIPPED, actions.model_of(run)]
-    assert actions.find_model(None, jobs).name == actions.SHIPPED
+    assert [one.name for one in actions.models(jobs)] == [trained.SHIPPED, trained.name_of(run)]
+    assert actions.find_model(None, jobs).name == trained.SHIPPED
     with pytest.raises(SignError, match="not here any more"):
         actions.find_model("run:gone", jobs)
 
@@ -169,9 +169,9 @@ def test_a_folder_is_found_by_run_by_name_and_by_itself(jobs: Jobs, tmp_path: Pa
         assert actions.model_folder(name, jobs) == model
     with pytest.raises(WeightsError, match="no model of actions"):
         actions.model_folder(None, jobs)
-    assert actions.is_of_actions(model.parent)
-    assert not actions.is_of_actions(run_of(jobs, "landmark", "other").parent)
-    assert not actions.is_of_actions(tmp_path)
+    assert trained.kind_of(model.parent) == actions.KIND
+    assert trained.kind_of(run_of(jobs, "landmark", "other").parent) == "landmark"
+    assert trained.kind_of(tmp_path) == ""
 
 
 def test_a_path_is_a_clip_a_folder_of_frames_or_a_folder_of_both(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_the_queue_has_an_end(jobs: Jobs) -> None:
     jobs.longest_queue = 1
     until_step(jobs, launch(jobs))
     launch(jobs)
-    with pytest.raises(SignError, match="1 runs are waiting already"):
+    with pytest.raises(SignError, match="1 run is waiting already"):
         launch(jobs)
 
 

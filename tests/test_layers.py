@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ EVERYONE = {
     "models.errors",
     "models.figures",
     "models.files",
+    "models.model_folder",
+    "models.pictures",
     "models.pool",
     "models.progress",
     "models.video",
@@ -70,3 +73,12 @@ def test_data_flows_one_way(part: str) -> None:
 def test_tabs_hold_no_numbers_and_no_models() -> None:
     for path in (ROOT / "studio" / "ui" / "tabs").glob("*.py"):
         assert not [name for name in imports(path) if starts(name, {"numpy", "torch", "cv2"})], path.name
+
+
+def test_the_figure_of_the_architecture_shows_these_arrows() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown: dict[str, set[str]] = {part: set() for part in MAY_USE}
+    for source, target in re.findall(r"^    (\w+) --> (\w+)$", page, re.MULTILINE):
+        if {source, target} <= MAY_USE.keys():
+            shown[target].add(f"models.{source}")
+    assert shown == MAY_USE

@@ -86,7 +86,7 @@ def test_a_job_stops_when_asked_and_goes_on_where_it_was(jobs: Jobs, source: Pat
 def test_a_finished_job_can_go_on_and_tries_again_what_failed(jobs: Jobs, source: Path) -> None:
     job = preparing.launch(jobs, order(source, fault="sentence"))
     until_state(jobs, job, "finished")
-    assert "1 failed; go on with the job to try them again" in jobs.get(job).words
+    assert "1 failed; go on with the job to try it again" in jobs.get(job).words
     config = jobs.run(job).config()
     jobs.run(job).write_config({**config, "config": {**config["config"], "fault": ""}})
     jobs.resume(job)
@@ -142,7 +142,7 @@ def test_the_queue_has_one_end_for_both_kinds(jobs: Jobs, source: Path) -> None:
     training = trainings.launch("toy", "demo", {"steps": 1000, "pause": 0.05}, jobs.home)
     until_step(trainings, training)
     preparing.launch(jobs, order(source))
-    with pytest.raises(SignError, match="1 runs are waiting already"):
+    with pytest.raises(SignError, match="1 run is waiting already"):
         trainings.launch("toy", "demo", {"steps": 1}, jobs.home)
     trainings.stop(training)
 
@@ -171,7 +171,7 @@ def test_a_folder_without_a_job_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"source": ""}, "is missing; name the file of toys"),
+        ({"source": ""}, "is missing; fill in “File of toys”"),
         ({"source": "/none/at <b>all"}, "no such file"),
         ({"source": "a\0b"}, "cannot be the name"),
         ({"source": "~nobody-of-that-name/x"}, "nobody-of-that-name"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextvars import ContextVar
 
 import pytest
 
@@ -23,6 +24,12 @@ def test_the_newest_report_comes_and_the_result_is_last() -> None:
     reports = seen[:-1]
     assert reports == sorted(set(reports))
     assert len(reports) >= 2
+
+
+def test_the_work_knows_whose_request_it_serves() -> None:
+    visitor: ContextVar[str] = ContextVar("visitor", default="nobody")
+    visitor.set("Anna")
+    assert list(stream(lambda tell: visitor.get(), threading.Event())) == ["Anna"]
 
 
 def test_an_error_of_the_work_is_raised_where_it_is_shown() -> None:

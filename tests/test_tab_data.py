@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_data import TOY
+from playwright.sync_api import TimeoutError
 from signing import performed
 from test_jobs import until as waited
 from test_tab_pose import LONG_MS, toast
@@ -149,7 +150,11 @@ def row_of(page: Page, name: str) -> Locator:
 
 
 def until(place: Locator, words: str) -> None:
-    place.get_by_text(words).first.wait_for(timeout=LONG_MS)
+    """Wait for the words; where they do not come, say what is there instead."""
+    try:
+        place.get_by_text(words).first.wait_for(timeout=LONG_MS)
+    except TimeoutError:
+        raise AssertionError(f"{words!r} did not come; there is {place.inner_text()!r}") from None
 
 
 def browse(page: Page, done: str, gloss: str) -> Locator:
@@ -280,6 +285,7 @@ def test_a_second_browser_sees_the_same_job_and_stops_it(tab: Page, studio_url: 
 
 
 def test_a_crash_says_so_and_the_job_is_deleted_without_its_data_set(tab: Page, source: Path, jobs: Jobs) -> None:
+    waited(lambda: all(job.ended for job in jobs.list()), str(jobs.list()))  # jobs wait for each other
     row = launch(tab, source, "Hard", fault="hard")
     until(row, "✘ Crashed")
     until(tab.locator("#data-detail"), "the last that it printed: the last words")
@@ -300,7 +306,7 @@ def test_rubbish_gives_a_sentence_and_no_job(tab: Page, source: Path, jobs: Jobs
     other = source.parent / "other.json"
     other.write_text('{"<b>": 1}')
     for changes, said in (
-        ({"source": ""}, "is missing; name the file of toys"),
+        ({"source": ""}, "is missing; fill in “File of toys”"),
         ({"source": "/none/<b>at all"}, "/none/<b>at all: there is no such file on this computer."),
         ({"source": source, "out": ""}, "The folder for the results is missing"),
         ({"out": source}, "is a file; name a folder"),
@@ -361,11 +367,12 @@ def test_programs_can_do_the_same(studio_url: str, source: Path, jobs: Jobs) -> 
 
 
 def test_a_hosted_studio_has_neither_the_form_nor_the_functions() -> None:
+    from studio.hosting import Hosting
     from studio.ui import layout
     from studio.ui.tabs.data import NOT_HERE
 
     def config(hosted: bool) -> str:
-        return json.dumps(layout.build(Limits(), hosted=hosted).get_config_file(), default=str)
+        return json.dumps(layout.build(Limits(), Hosting(hosted=hosted)).get_config_file(), default=str)
 
     at_home, hosted = config(False), config(True)
     assert "data_launch" in at_home and "data_launch" not in hosted and '"data-go"' not in hosted

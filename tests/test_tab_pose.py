@@ -89,7 +89,7 @@ def test_stopping_ends_the_run_and_the_next_one_works(page: Page, sample: Path, 
     words = page.locator("#pose-status .words").inner_text()
     assert "frames/s" in words
     page.click("#pose-stop")
-    page.get_by_text("Stopped. Nothing was kept").wait_for(timeout=15_000)
+    page.get_by_text("Stopped. Nothing was kept").first.wait_for(timeout=15_000)
 
 
 def test_several_clips_come_back_as_a_zip_with_a_line_for_the_one_that_failed(
@@ -101,7 +101,7 @@ def test_several_clips_come_back_as_a_zip_with_a_line_for_the_one_that_failed(
     page.set_input_files("#batch-clips input[type=file]", [sample, broken])
     page.locator("#batch-clips tr.file").nth(1).wait_for()
     page.click("#batch-go")
-    page.get_by_text("1 clips done, 1 failed").wait_for(timeout=LONG_MS)
+    page.get_by_text("1 clips done, 1 failed").first.wait_for(timeout=LONG_MS)
     row = page.locator("#batch-table tr", has_text="broken.mp4").inner_text()
     assert "Failed" in row
     with page.expect_download() as waiting:

@@ -128,7 +128,7 @@ def test_a_model_of_pictures_answers_and_shows_what_it_looked_at(tab: Page, hous
     tab.get_by_role("option", name="Landmarks").click()
     recognize(tab)
     tab.locator("#recognize-stages figure").first.wait_for(state="detached")
-    tab.get_by_text("learned <nothing> from drawn signers").wait_for(timeout=LONG_MS)
+    tab.get_by_text("learned <nothing> from drawn signers").first.wait_for(timeout=LONG_MS)
 
 
 def test_a_segment_plays_in_the_video_by_mouse_and_by_keyboard(tab: Page, house: SentenceProducts) -> None:
@@ -187,7 +187,7 @@ def test_a_sign_is_taught_known_at_once_kept_and_deleted(tab: Page, house: Sente
     tab.locator("#teach-clips tr.file").wait_for()
     tab.locator("#teach-gloss textarea, #teach-gloss input").fill("my-sign")
     tab.click("#teach-go")
-    tab.get_by_text("MY-SIGN is known on this page now, from 1 of 1 clips.").wait_for(timeout=LONG_MS)
+    tab.get_by_text("MY-SIGN is known on this page now, from 1 of 1 clips.").first.wait_for(timeout=LONG_MS)
     assert "✔ Taken" in tab.locator("#teach-verdicts").inner_text()
     assert "MY-SIGN\t1" in tab.locator("#teach-known").inner_text()
     tab.locator("#teach-clips tr.file").wait_for(state="detached")
@@ -207,7 +207,7 @@ def test_a_sign_is_taught_known_at_once_kept_and_deleted(tab: Page, house: Sente
     assert open_lexicon(tmp_path / "signs").glosses == ("MY-SIGN",)
 
     tab.get_by_role("button", name="Delete MY-SIGN").click()
-    tab.get_by_text("MY-SIGN was deleted.").wait_for(timeout=15_000)
+    tab.get_by_text("MY-SIGN was deleted.").first.wait_for(timeout=15_000)
     tab.locator("#teach-zip").wait_for(state="hidden")
     recognize_again = tab.locator("#recognize-status").get_by_text("HELLO MY")
     tab.click("#recognize-go")
@@ -229,7 +229,7 @@ def test_a_recording_is_added_to_the_clips_of_a_sign(tab: Page) -> None:
     # The test camera shows a pattern, so there is nobody to learn from, and that is what is said.
     tab.locator("#teach-gloss textarea, #teach-gloss input").fill("PATTERN")
     tab.click("#teach-go")
-    tab.get_by_text("PATTERN was not learned").wait_for(timeout=LONG_MS)
+    tab.get_by_text("PATTERN was not learned").first.wait_for(timeout=LONG_MS)
     assert tab.locator("#teach-verdicts tr", has_text="✘ Not taken").count() == 2
     assert "No sign was taught" in tab.locator("#teach-known").inner_text()
 
@@ -251,7 +251,7 @@ def test_several_clips_come_back_as_a_table_and_a_zip(tab: Page, house: Sentence
     tab.set_input_files("#recognize-batch-clips input[type=file]", [house.video, broken, house.pose])
     tab.locator("#recognize-batch-clips tr.file").nth(2).wait_for()
     tab.click("#recognize-batch-go")
-    tab.get_by_text("2 clips done, 1 failed").wait_for(timeout=LONG_MS)
+    tab.get_by_text("2 clips done, 1 failed").first.wait_for(timeout=LONG_MS)
     table = tab.locator("#recognize-batch-table")
     assert "Failed" in table.locator("tr", has_text="broken.mp4").inner_text()
     assert "HELLO MY (unknown)" in table.locator("tr", has_text="signing.mp4").inner_text()

@@ -116,7 +116,7 @@ def test_a_sign_of_ones_own_is_added_from_a_clip_and_used(page: Page, sample: Pa
     page.get_by_text("Add to the lexicon").click()
     page.locator("#add-gloss textarea, #add-gloss input").fill("my-sign")
     page.click("#add-go")
-    page.get_by_text("MY-SIGN can be used in Synthesize").wait_for(timeout=20_000)
+    page.get_by_text("MY-SIGN can be used in Synthesize").first.wait_for(timeout=20_000)
     page.get_by_role("tab", name="Synthesize").click()
     page.locator(LINE).fill("HELLO MY-SIGN")
     make(page)

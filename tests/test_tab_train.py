@@ -211,7 +211,7 @@ def test_a_finished_run_gives_its_weights_and_is_deleted(tab: Page, tmp_path: Pa
         assert any(name.endswith("/model.safetensors") for name in archive.namelist())
     assert tab.locator("#train-to-recognize").is_enabled()
     tab.click("#train-delete")
-    tab.get_by_text("This cannot be undone").wait_for(timeout=LONG_MS)
+    tab.get_by_text("This cannot be undone").first.wait_for(timeout=LONG_MS)
     tab.click("#train-no")
     tab.locator("#train-yes").wait_for(state="hidden")
     tab.click("#train-delete")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -29,13 +30,19 @@ cli.add_typer(train.cli, name="train")
 cli.add_typer(weights.cli, name="weights")
 cli.command("synthesize")(synthesize)
 cli.command("app")(app_command.serve)
+cli.command("app-password")(app_command.app_password)
 cli.command("samples")(app_command.samples)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    told(cli)
+
+
+def told(command: Callable[[], object]) -> None:
+    """Run a command; a SignError is told in one line."""
     try:
-        cli()
+        command()
     except SignError as error:
         print(f"signstudio: {error}", file=sys.stderr)
         sys.exit(2)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from models.errors import SignError
 from studio.cli.bar import Bar
-
-if TYPE_CHECKING:
-    from models.training.run import Run
 
 cli = typer.Typer(help="Recognize what is done with objects in short clips.", no_args_is_help=True)
 
@@ -103,8 +100,11 @@ def evaluate(
     import shlex
     import sys
 
-    made, command = _run(run), shlex.join(["signstudio", *sys.argv[1:]])
     from models.recognition.multistream.evaluate import evaluate as judge
+    from studio.jobs import Jobs
+    from studio.trained import find_run
+
+    made, command = find_run(run, Jobs()), shlex.join(["signstudio", *sys.argv[1:]])
 
     try:
         with Bar("Evaluating") as bar:
@@ -144,19 +144,6 @@ def _names(clips: Sequence[Path]) -> Mapping[Path, str]:
             name = f"{slug(clip)}-{number}"
         names[clip] = name
     return names
-
-
-def _run(name: str) -> Run:
-    """A training run by its name or its folder."""
-    from models.training.run import Run
-    from studio.jobs import Jobs
-
-    if (Path(name) / "config.json").is_file():
-        return Run(Path(name).absolute())
-    for job in Jobs().list():
-        if name in (job.id, job.name):
-            return Jobs().run(job.id)
-    raise SignError(f"There is no run and no folder {name!r}; `signstudio train list` names the runs.")
 
 
 def _count(bar: Bar, words: str, done: int, total: int) -> None:

@@ -13,7 +13,6 @@ from studio.cli.bar import Bar
 
 if TYPE_CHECKING:
     from models.synthesis.products import BaseActionProducts, BaseActionStep
-    from models.training.run import Run
 
 cli = typer.Typer(help="Draw base action videos of words with a trained model.", no_args_is_help=True)
 
@@ -161,9 +160,11 @@ def evaluate(
 
     from models.synthesis.evaluate import evaluate as judge
     from models.synthesis.sampling import SamplingOptions
+    from studio.jobs import Jobs
+    from studio.trained import find_run
 
     chosen = SamplingOptions(sampler=sampler, steps=steps, guidance=guidance, seed=seed)  # type: ignore[arg-type]
-    made, command = _run(run), shlex.join(["signstudio", *sys.argv[1:]])
+    made, command = find_run(run, Jobs()), shlex.join(["signstudio", *sys.argv[1:]])
     try:
         with Bar("Evaluating") as bar:
             found = judge(
@@ -180,19 +181,6 @@ def evaluate(
         raise typer.Exit(130) from None
     typer.echo(json.dumps({name: value for name, value in found.items() if name != "config"}, indent=1))
     typer.echo(made.evaluation, err=True)
-
-
-def _run(name: str) -> Run:
-    """A training run by its name or its folder."""
-    from models.training.run import Run
-    from studio.jobs import Jobs
-
-    if (Path(name) / "config.json").is_file():
-        return Run(Path(name).absolute())
-    for job in Jobs().list():
-        if name in (job.id, job.name):
-            return Jobs().run(job.id)
-    raise SignError(f"There is no run and no folder {name!r}; `signstudio train list` names the runs.")
 
 
 def _tell(bar: Bar, step: BaseActionStep) -> None:

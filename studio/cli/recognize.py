@@ -82,9 +82,10 @@ def _of_landmarks(lexicon: list[Path] | None, model: Path | None) -> Callable[[P
 
 
 def _looks_at_pictures(model: Path) -> bool:
-    from models.recognition.four_stage.files import holds_four_stage
+    from models.model_folder import described
+    from models.recognition.four_stage.files import KIND
 
-    return holds_four_stage(model)
+    return described(model).get("kind") == KIND
 
 
 def _of_pictures(model: Path) -> Callable[[Path], Recognition]:

@@ -1,25 +1,28 @@
 """Two small components of the Synthesize tab: the gloss line as chips in order, and signs to pick with their pictures.
 
 Both are plain HTML with real buttons, so that keyboard and screen reader work without anything added. Handlebars'
-{{ }} escapes what it shows.
+{{ }} escapes what it shows; the sentences around it are put into the templates in the language of the studio.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import gradio as gr
 
+from studio.texts import text
+
 _CHIPS = """
-<p class="chips-label" id="chips-label">In order ({{value.length}})</p>
+<p class="chips-label" id="chips-label">%(in_order)s</p>
 <ol class="chips" aria-labelledby="chips-label">
   {{#each value}}
   <li class="chip">
-    <button type="button" data-move="-1" data-place="{{@index}}" aria-label="Move {{this}} earlier">◀</button>
+    <button type="button" data-move="-1" data-place="{{@index}}" aria-label="%(earlier)s">◀</button>
     <span>{{this}}</span>
-    <button type="button" data-move="1" data-place="{{@index}}" aria-label="Move {{this}} later">▶</button>
-    <button type="button" data-move="0" data-place="{{@index}}" aria-label="Remove {{this}}">✕</button>
+    <button type="button" data-move="1" data-place="{{@index}}" aria-label="%(later)s">▶</button>
+    <button type="button" data-move="0" data-place="{{@index}}" aria-label="%(remove)s">✕</button>
   </li>
   {{/each}}
 </ol>
@@ -45,10 +48,10 @@ element.addEventListener('click', (event) => {
 """
 
 _PICKER = """
-<ul class="signs" aria-label="Signs found">
+<ul class="signs" aria-label="%(found)s">
   {{#each value}}
   <li>
-    <button type="button" data-gloss="{{this.gloss}}" aria-label="Add {{this.gloss}}: {{this.words}}">
+    <button type="button" data-gloss="{{this.gloss}}" aria-label="%(add)s">
       {{#if this.picture}}<img src="{{this.picture}}" alt="" width="84" height="84">{{/if}}
       <span>{{this.gloss}}</span>
     </button>
@@ -80,7 +83,13 @@ def words(line: str) -> list[str]:
 
 def chips(line: gr.Textbox, **settings: Any) -> gr.HTML:
     """The gloss line as chips that can be moved and removed, kept in step with its text. Value: list of str."""
-    shown = gr.HTML(words(line.value), html_template=_CHIPS, js_on_load=_CHIPS_JS, **settings)
+    template = _CHIPS % {
+        "in_order": escape(text("In order ({number})", number="{{value.length}}")),
+        "earlier": escape(text("Move {sign} earlier", sign="{{this}}")),
+        "later": escape(text("Move {sign} later", sign="{{this}}")),
+        "remove": escape(text("Remove {sign}", sign="{{this}}")),
+    }
+    shown = gr.HTML(words(line.value), html_template=template, js_on_load=_CHIPS_JS, **settings)
     line.change(None, line, shown, js=_TO_WORDS, api_visibility="private")
     shown.input(None, shown, line, js=_TO_LINE, api_visibility="private")
     return shown
@@ -88,4 +97,8 @@ def chips(line: gr.Textbox, **settings: Any) -> gr.HTML:
 
 def picker(signs: Sequence[dict[str, str]], **settings: Any) -> gr.HTML:
     """Signs as buttons with a picture. Value: list of {gloss, words, picture}; `select` carries {gloss}."""
-    return gr.HTML(list(signs), html_template=_PICKER, js_on_load=_PICKER_JS, **settings)
+    template = _PICKER % {
+        "found": escape(text("Signs found")),
+        "add": escape(text("Add {sign}: {words}", sign="{{this.gloss}}", words="{{this.words}}")),
+    }
+    return gr.HTML(list(signs), html_template=template, js_on_load=_PICKER_JS, **settings)

@@ -17,12 +17,13 @@ from models.progress import Progress
 from studio import browsing, preparing
 from studio.jobs import Jobs
 from studio.limits import Limits
+from studio.texts import later, text
 from studio.ui import data_view, sessions, views
 from studio.ui.errors import user_errors
 from studio.ui.streaming import live
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-_ANY = ("All", "")
+_ANY = (later("All"), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +66,11 @@ def build(limits: Limits, jobs: Jobs, table: gr.HTML) -> None:
         return (job, str(picked.of)), _clips(_required(jobs, job), str(picked.of), *filters[1:])
 
     def on_exclude(picked: gr.EventData, job: str, before: tuple[str, str], *filters: str) -> tuple[Any, ...]:
-        folder, out = _required(jobs, job), picked.act == "exclude"
-        browsing.exclude(folder, str(picked.of), out)
-        words = f"{picked.of} is taken {'out' if out else 'in again'}. What you export follows at once, "
-        words += "the lexicons in the folder when the job goes on (Resume)."
-        return *_drawn(folder, _of(job, before), *filters), views.message(words)
+        folder, item, out = _required(jobs, job), str(picked.of), picked.act == "exclude"
+        browsing.exclude(folder, item, out)
+        done = text("{clip} is taken out.", clip=item) if out else text("{clip} is taken in again.", clip=item)
+        words = text("What you export follows at once, the lexicons in the folder when the job goes on (Resume).")
+        return *_drawn(folder, _of(job, before), *filters), views.message(f"{done} {words}")
 
     def on_play(request: gr.Request, picked: gr.EventData, job: str) -> Iterator[tuple[Any, ...]]:
         folder, item, mine = _required(jobs, job), str(picked.of), sessions.session(request)
@@ -77,7 +78,7 @@ def build(limits: Limits, jobs: Jobs, table: gr.HTML) -> None:
             yield from live(
                 lambda tell: browsing.side_by_side(folder, item, mine.new_folder(), tell, mine.stop.is_set),
                 mine.stop,
-                first=(views.message(f"Drawing the skeleton of {item} …"), gr.skip()),
+                first=(views.message(text("Drawing the skeleton of {clip} …", clip=item)), gr.skip()),
                 shown=lambda made: _played(item, made),
                 stopped=("", gr.skip()),
             )
@@ -116,15 +117,14 @@ def build(limits: Limits, jobs: Jobs, table: gr.HTML) -> None:
 
 
 def _look() -> _Looked:
-    gr.Markdown("## What came out")
+    gr.Markdown("## " + text("What came out"))
     with gr.Row():
-        search = gr.Textbox(label="Search a gloss", placeholder="house", max_lines=1, elem_id="data-search")
-        split = gr.Dropdown(
-            [_ANY, *((one, one) for one in browsing.SPLITS)], value="", label="Split", elem_id="data-split"
-        )
-        states = [(data_view.CLIP_STATES[one], one) for one in browsing.STATES]
-        state = gr.Dropdown([_ANY, *states], value="", label="What became of it", elem_id="data-state")
-        again = gr.Button("Look again", size="sm", min_width=100, elem_id="data-again")
+        search = gr.Textbox(label=text("Search a gloss"), placeholder="house", max_lines=1, elem_id="data-search")
+        splits = [*views.choices([_ANY]), *((one, one) for one in browsing.SPLITS)]
+        split = gr.Dropdown(splits, value="", label=text("Split"), elem_id="data-split")
+        states = views.choices([_ANY, *((data_view.CLIP_STATES[one], one) for one in browsing.STATES)])
+        state = gr.Dropdown(states, value="", label=text("What became of it"), elem_id="data-state")
+        again = gr.Button(text("Look again"), size="sm", min_width=100, elem_id="data-again")
     summary = gr.HTML(elem_id="data-summary")
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
@@ -132,7 +132,11 @@ def _look() -> _Looked:
         with gr.Column(scale=6, min_width=300):
             status = gr.HTML(elem_id="data-result-status")
             video = gr.Video(
-                label="The clip and its skeleton", interactive=False, visible=False, height=360, elem_id="data-video"
+                label=text("The clip and its skeleton"),
+                interactive=False,
+                visible=False,
+                height=360,
+                elem_id="data-video",
             )
             clips = data_view.buttons_component(elem_id="data-clips")
     return _Looked(
@@ -151,10 +155,12 @@ def _look() -> _Looked:
 def _export() -> tuple[gr.CheckboxGroup, gr.Button, gr.File]:
     with gr.Row():
         which = gr.CheckboxGroup(
-            list(browsing.SPLITS), value=list(browsing.SPLITS), label="Lexicons to export", elem_id="data-which"
+            list(browsing.SPLITS), value=list(browsing.SPLITS), label=text("Lexicons to export"), elem_id="data-which"
         )
-        export = gr.Button("Export lexicons", elem_id="data-export")
-    files = gr.File(label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="data-files")
+        export = gr.Button(text("Export lexicons"), elem_id="data-export")
+    files = gr.File(
+        label=text("Downloads"), file_count="multiple", interactive=False, visible=False, elem_id="data-files"
+    )
     return which, export, files
 
 
@@ -169,14 +175,14 @@ def _folder(jobs: Jobs, job: str) -> str | None:
 def _required(jobs: Jobs, job: str) -> str:
     folder = _folder(jobs, job)
     if folder is None:
-        raise SignError("This job has made nothing yet that can be looked through.")
+        raise SignError(text("This job has made nothing yet that can be looked through."))
     return folder
 
 
 def _played(item: str, made: Progress | Path) -> tuple[Any, ...]:
     if isinstance(made, Progress):
-        return views.progress("Drawing", made), gr.skip()
-    return "", gr.Video(value=str(made), label=f"{item}: the clip and its skeleton", visible=True)
+        return views.progress(text("Drawing"), made), gr.skip()
+    return "", gr.Video(value=str(made), label=text("{clip}: the clip and its skeleton", clip=item), visible=True)
 
 
 def _of(job: str, opened: tuple[str, str]) -> str:
@@ -184,10 +190,10 @@ def _of(job: str, opened: tuple[str, str]) -> str:
     return opened[1] if opened[0] == job else ""
 
 
-def _drawn(folder: str, gloss: str, text: str, split: str, state: str) -> tuple[Any, ...]:
+def _drawn(folder: str, gloss: str, search: str, split: str, state: str) -> tuple[Any, ...]:
     """Summary, glosses and clips."""
     try:
-        found = browsing.glosses(folder, text or "", split or "", state or "")
+        found = browsing.glosses(folder, search or "", split or "", state or "")
     except SignError as error:  # the job has not come so far
         return views.message(str(error)), gr.HTML(rows=""), gr.HTML(rows="")
     glosses = gr.HTML(rows=data_view.glosses(found.rows, gloss))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ import gradio as gr
 from studio.browsing import Found, Seen
 from studio.jobs import Job
 from studio.preparing import Phase
-from studio.preparing_words import losses, plan_facts, size
+from studio.preparing_words import losses, phase_name, plan_facts, size
+from studio.texts import later, text, texts
 from studio.ui import views
 
 if TYPE_CHECKING:
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 _NOTES = 8
 _JOB_STATES = {
-    "queued": "◷ Waiting",
-    "preparing": "▶ Working",
-    "finished": "✔ Finished",
-    "stopped": "■ Stopped",
-    "failed": "✘ Failed",
-    "crashed": "✘ Crashed",
+    "queued": later("◷ Waiting"),
+    "preparing": later("▶ Working"),
+    "finished": later("✔ Finished"),
+    "stopped": later("■ Stopped"),
+    "failed": later("✘ Failed"),
+    "crashed": later("✘ Crashed"),
 }
 _PHASE_STATES = {
-    "waiting": "◷ waiting",
-    "working": "▶ working",
-    "done": "✔ done",
-    "stopped": "■ stopped",
-    "failed": "✘ failed",
+    "waiting": later("◷ waiting"),
+    "working": later("▶ working"),
+    "done": later("✔ done"),
+    "stopped": later("■ stopped"),
+    "failed": later("✘ failed"),
 }
 CLIP_STATES = {
-    "kept": "✔ Kept",
-    "excluded": "– Taken out by you",
-    "rejected": "! Not good enough",
-    "failed": "✘ Failed, tried again next time",
-    "dead": "✘ Dead link",
-    "waiting": "◷ Not reached yet",
+    "kept": later("✔ Kept"),
+    "excluded": later("– Taken out by you"),
+    "rejected": later("! Not good enough"),
+    "failed": later("✘ Failed, tried again next time"),
+    "dead": later("✘ Dead link"),
+    "waiting": later("◷ Not reached yet"),
 }
 
 # One job is chosen. The choice is kept in the browser, so that a page that is opened again shows the same job; here,
@@ -110,16 +110,17 @@ def buttons_component(**settings: Any) -> gr.HTML:
 
 def about(title: str, sentence: str) -> str:
     """What a kind of data set is, and what comes out."""
-    return f'<p class="train-about"><strong>{escape(title)}.</strong> {escape(sentence)}</p>'
+    return f'<p class="train-about"><strong>{escape(text(title))}.</strong> {escape(text(sentence))}</p>'
 
 
 def plan(found: Mapping[str, Any]) -> str:
     """What a job would do: counts, space, and each phase."""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in plan_facts(found))
     notes = [str(note) for note in found.get("notes") or ()]
-    more = [f"… and {len(notes) - _NOTES} more."] if len(notes) > _NOTES else []
+    more = [text("… and {number} more.", number=len(notes) - _NOTES)] if len(notes) > _NOTES else []
+    label = text("Plan")
     return (
-        f'<section aria-label="Plan" role="status"><dl class="plan-facts data-facts">{items}</dl>'
+        f'<section aria-label="{escape(label)}" role="status"><dl class="plan-facts data-facts">{items}</dl>'
         f"{_phase_plans(found.get('phases') or ())}{views.notes([*notes[:_NOTES], *more])}</section>"
     )
 
@@ -128,14 +129,14 @@ def _phase_plans(found: Sequence[Mapping[str, Any]]) -> str:
     if not found:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(_capital(one["phase"]))}</th><td>{one["total"]:,}</td><td>{one["done"]:,}</td>'
+        f'<tr><th scope="row">{escape(phase_name(one["phase"]))}</th><td>{one["total"]:,}</td><td>{one["done"]:,}</td>'
         f"<td>{one['to_do']:,}</td><td>{escape(_space(one['bytes_needed']))}</td><td>{escape(_time(one['seconds']))}</td></tr>"
         for one in found
     )
     return _table(
-        "Phases",
-        "What each phase would do; – where that is not known yet",
-        ("Phase", "Items", "Done already", "To do", "Space", "Time"),
+        text("Phases"),
+        text("What each phase would do; – where that is not known yet"),
+        (text("Phase"), text("Items"), text("Done already"), text("To do"), text("Space"), text("Time")),
         rows,
         "data-figures data-short",
     )
@@ -144,72 +145,85 @@ def _phase_plans(found: Sequence[Mapping[str, Any]]) -> str:
 def jobs(found: Sequence[Job], news: str) -> str:
     """All jobs, one of which can be chosen. news: another text when there may be another result to see."""
     if not found:
-        return views.message("There are no jobs yet. Launch one; it goes on when you close this page.")
+        return views.message(text("There are no jobs yet. Launch one; it goes on when you close this page."))
     rows = "".join(map(_job_row, found))
-    table = _table("Jobs", "Choose a job to see it below.", ("Job", "State", "Progress", "Begun"), rows, "runs-table")
+    head = (text("Job"), text("State"), text("Progress"), text("Begun"))
+    table = _table(text("Jobs"), text("Choose a job to see it below."), head, rows, "runs-table")
     return f'<div data-news="{escape(news)}">{table}</div>'
 
 
 def _job_row(job: Job) -> str:
     box = f"job-{job.id}"
-    state = _JOB_STATES.get(job.state, job.state)
+    state = text(_JOB_STATES.get(job.state, job.state))
     if job.state == "queued":
-        state += f" – {job.ahead} before it" if job.ahead else " – next"
+        state = views.in_queue(state, job.ahead)
     return (
         f'<tr class="{escape(job.state)}"><th scope="row"><div><input type="radio" name="data-job" id="{escape(box)}" '
         f'data-run="{escape(job.id)}"><label for="{escape(box)}">{escape(job.name)}</label>'
         f"<small>{escape(job.data)}</small></div></th><td>{escape(state)}</td>"
-        f"<td>{escape(_how_far(job))}</td><td>{escape(_when(job.created))}</td></tr>"
+        f"<td>{escape(_how_far(job))}</td><td>{escape(views.when(job.created))}</td></tr>"
     )
 
 
 def _how_far(job: Job) -> str:
     if job.ended or not job.steps:
         return "–"
-    left = "" if job.seconds_left is None else f", about {views.duration(job.seconds_left)} left"
-    return f"{job.words}: {job.step} of {job.steps}{left}"
+    far = {"doing": text(job.words), "done": job.step, "total": job.steps}
+    if job.seconds_left is None:
+        return text("{doing}: {done} of {total}", **far)
+    return text("{doing}: {done} of {total}, about {time} left", **far, time=views.duration(job.seconds_left))
 
 
 def detail(job: Job | None, phases: Sequence[Phase]) -> str:
     """How the chosen job stands, phase by phase."""
     if job is None:
-        return views.message("No job is chosen.")
+        return views.message(text("No job is chosen."))
     kind = {"failed": "reject", "crashed": "reject", "finished": "keep"}.get(job.state, "")
     said = job.words and (job.ended or not job.steps)
-    words = f"<p>{escape(job.words)}</p>" if said else ""
+    words = f"<p>{escape(text(job.words))}</p>" if said else ""
     crashed = job.state == "crashed"
     items = "".join(f"<li>{_phase(one, crashed)}</li>" for one in phases)
-    steps = f'<ol class="data-phases" aria-label="Phases">{items}</ol>' if items else ""
+    label = text("Phases")
+    steps = f'<ol class="data-phases" aria-label="{escape(label)}">{items}</ol>' if items else ""
     return (
         f'<section class="run-detail verdict {kind}" aria-label="{escape(job.name)}"><h2>{escape(job.name)}: '
-        f"{escape(_JOB_STATES.get(job.state, job.state))}</h2>{words}{steps}</section>"
+        f"{escape(text(_JOB_STATES.get(job.state, job.state)))}</h2>{words}{steps}</section>"
     )
 
 
 def _phase(one: Phase, crashed: bool) -> str:
     state = "stopped" if crashed and one.state == "working" else one.state
-    counted = [f"{one.done:,} of {one.total:,}"] if one.total or one.state == "done" else []
-    words = f"{_capital(one.phase)}: {', '.join([*counted, *losses(one)])}".rstrip(": ")
-    left = "" if one.seconds_left is None or state != "working" else f", about {views.duration(one.seconds_left)} left"
-    return views.bar(words, f"{_PHASE_STATES[state]}{left}", 0.0 if state == "waiting" else one.share)
+    counted = []
+    if one.total or one.state == "done":
+        counted.append(text("{done:,} of {total:,}", done=one.done, total=one.total))
+    words = f"{phase_name(one.phase)}: {', '.join([*counted, *losses(one)])}".rstrip(": ")
+    stands = text(_PHASE_STATES[state])
+    if one.seconds_left is not None and state == "working":
+        stands = text("{state}, about {time} left", state=stands, time=views.duration(one.seconds_left))
+    return views.bar(words, stands, 0.0 if state == "waiting" else one.share)
 
 
-def log(text: str) -> str:
+def log(printed: str) -> str:
     """The end of a job's log."""
+    label, shown = text("Log of the job"), printed or text("Nothing was printed yet.")
     return (
-        '<div class="run-log" tabindex="0" role="region" aria-label="Log of the job">'
-        f"<pre>{escape(text) or 'Nothing was printed yet.'}</pre></div>"
+        f'<div class="run-log" tabindex="0" role="region" aria-label="{escape(label)}"><pre>{escape(shown)}</pre></div>'
     )
 
 
 def summary(found: Found) -> str:
     """What was found, in a sentence."""
     if not found.total:
-        return views.message("Nothing fits. Search for another gloss, or choose another split or state.")
-    first = f" The first {len(found.rows)} are shown; search to see others." if found.total > len(found.rows) else ""
-    glosses_ = "1 gloss" if found.total == 1 else f"{found.total:,} glosses"
-    clips_ = "1 clip" if found.clips == 1 else f"{found.clips:,} clips"
-    return views.message(f"{glosses_} with {clips_}, {found.kept:,} of them kept.{first}")
+        return views.message(text("Nothing fits. Search for another gloss, or choose another split or state."))
+    words = text(
+        "{glosses} with {clips}, {kept:,} of them kept.",
+        glosses=texts("{number:,} gloss", "{number:,} glosses", found.total),
+        clips=texts("{number:,} clip", "{number:,} clips", found.clips),
+        kept=found.kept,
+    )
+    if found.total > len(found.rows):
+        words += " " + text("The first {number} are shown; search to see others.", number=len(found.rows))
+    return views.message(words)
 
 
 def glosses(found: Sequence[GlossRow], chosen: str) -> str:
@@ -222,8 +236,9 @@ def glosses(found: Sequence[GlossRow], chosen: str) -> str:
         f"<td>{one.asked}</td><td>{one.kept}</td><td>{one.rejected}</td><td>{one.failed}</td></tr>"
         for one in found
     )
-    head = ("Gloss", "Clips", "Kept", "Not good enough", "Failed")
-    return _table("Glosses", "Choose a gloss to see its clips.", head, rows, "data-glosses data-figures")
+    head = (text("Gloss"), text("Clips"), text("Kept"), text("Not good enough"), text("Failed"))
+    words = text("Choose a gloss to see its clips.")
+    return _table(text("Glosses"), words, head, rows, "data-glosses data-figures")
 
 
 def clips(gloss: str, found: Sequence[Seen], total: int) -> str:
@@ -231,35 +246,37 @@ def clips(gloss: str, found: Sequence[Seen], total: int) -> str:
     if not gloss:
         return ""
     if not found:
-        return views.message(f"No clip of {gloss} is in this split and state.")
-    shown = "1 clip" if total == 1 else f"{total} clips"
-    first = f", the first {len(found)} of them shown" if total > len(found) else ""
-    items = "".join(map(_clip, found))
-    return (
-        f'<h3 class="data-head">{escape(gloss)}: {shown}{first}</h3>'
-        f'<ul class="data-clips" aria-label="Clips of {escape(gloss)}">{items}</ul>'
-    )
+        return views.message(text("No clip of {gloss} is in this split and state.", gloss=gloss))
+    if total > len(found):
+        few = len(found)
+        head = text("{gloss}: {total} clips, the first {few} of them shown", gloss=gloss, total=total, few=few)
+    else:
+        head = texts("{gloss}: {number} clip", "{gloss}: {number} clips", total, gloss=gloss)
+    items, label = "".join(map(_clip, found)), text("Clips of {gloss}", gloss=gloss)
+    return f'<h3 class="data-head">{escape(head)}</h3><ul class="data-clips" aria-label="{escape(label)}">{items}</ul>'
 
 
 def _clip(seen: Seen) -> str:
-    clip, item = seen.clip, escape(seen.clip.item)
+    clip, item, none = seen.clip, escape(seen.clip.item), text("no picture")
     picture = (
         f'<img src="{seen.picture}" alt="" width="120" height="120">'
         if seen.picture
-        else '<div class="data-no-picture">no picture</div>'
+        else f'<div class="data-no-picture">{escape(none)}</div>'
     )
-    facts = ", ".join([clip.split, f"signer {clip.signer}" if clip.signer else "signer not known", *_length(clip)])
+    signer = text("signer {name}", name=clip.signer) if clip.signer else text("signer not known")
+    facts = ", ".join([clip.split, signer, *_length(clip)])
     why = f"<p>{escape(clip.why)}</p>" if clip.why else ""
     has_pose = clip.hands is not None
-    act, words = ("include", "Take in again") if clip.excluded else ("exclude", "Take out")
-    buttons = f'<button type="button" data-act="play" data-of="{item}" aria-label="Play {item}">Play</button>'
+    act, words = ("include", text("Take in again")) if clip.excluded else ("exclude", text("Take out"))
+    words, play, played = escape(words), escape(text("Play")), escape(text("Play {item}", item=clip.item))
+    buttons = f'<button type="button" data-act="play" data-of="{item}" aria-label="{played}">{play}</button>'
     buttons += (
         f'<button type="button" data-act="{act}" data-of="{item}" aria-label="{words}: {item}">{words}</button>'
         if clip.excluded or clip.state == "kept"
         else ""
     )
     return (
-        f'<li class="{clip.state}">{picture}<div><h4>{item}</h4><p>{escape(CLIP_STATES[clip.state])}</p>'
+        f'<li class="{clip.state}">{picture}<div><h4>{item}</h4><p>{escape(text(CLIP_STATES[clip.state]))}</p>'
         f"<p>{escape(_quality(clip))}</p>{why}<small>{escape(facts)}</small>"
         f'<div class="data-buttons">{buttons if has_pose else ""}</div></div></li>'
     )
@@ -271,8 +288,8 @@ def _length(clip: ClipRow) -> list[str]:
 
 def _quality(clip: ClipRow) -> str:
     if clip.hands is None:
-        return "No pose was made of it."
-    return f"The hand that signs is seen {100 * clip.hands:.0f} % of the time."
+        return text("No pose was made of it.")
+    return text("The hand that signs is seen {share} of the time.", share=views.share(clip.hands))
 
 
 def _table(label: str, caption: str, head: Sequence[str], rows: str, classes: str) -> str:
@@ -290,14 +307,3 @@ def _time(seconds: float | None) -> str:
 
 def _space(needed: int | None) -> str:
     return "–" if needed is None else size(needed)
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:].replace("_", " ")
-
-
-def _when(created: str) -> str:
-    try:
-        return datetime.fromisoformat(created).astimezone().strftime("%d %b %H:%M")
-    except ValueError:
-        return created

@@ -18,6 +18,7 @@ from models.recognition.results import Candidate, Recognition, RecognizedSegment
 from studio.comparing import Comparison
 from studio.recognizing import BatchRecognized, ClipRecognized, Step
 from studio.teaching import Taught
+from studio.texts import text, texts
 from studio.ui import views
 
 PX_PER_S = 140
@@ -87,24 +88,36 @@ def buttons_component(**settings: Any) -> gr.HTML:
 
 def step(report: Step) -> str:
     """How far a recognition is."""
-    return views.message(report.words) if report.progress is None else views.progress(report.words, report.progress)
+    words = text(report.words)
+    return views.message(words) if report.progress is None else views.progress(words, report.progress)
 
 
 def summary(recognition: Recognition) -> str:
     """What was found, in a sentence."""
     total, known = len(recognition.segments), len(recognition.glosses)
     if total == 0:
-        return views.message("No sign was found in this clip.")
-    found = f"{total} sign{'s' if total > 1 else ''} found"
+        return views.message(text("No sign was found in this clip."))
     if known == total:
-        return views.message(f"{found}: {' '.join(recognition.glosses)}")
-    words = " ".join(segment.gloss or "(unknown)" for segment in recognition.segments)
-    return views.message(f"{found}, {total - known} of them unknown: {words}")
+        glosses = " ".join(recognition.glosses)
+        return views.message(
+            texts("{number} sign found: {glosses}", "{number} signs found: {glosses}", total, glosses=glosses)
+        )
+    glosses = " ".join(segment.gloss or text("(unknown)") for segment in recognition.segments)
+    return views.message(
+        texts(
+            "{number} sign found, {unknown} of them unknown: {glosses}",
+            "{number} signs found, {unknown} of them unknown: {glosses}",
+            total,
+            unknown=total - known,
+            glosses=glosses,
+        )
+    )
 
 
 def about(recognizer: str, remarks: Sequence[str] = ()) -> str:
     """Who says so, beside every answer: the recognizer and what it learned from; then what else to know."""
-    return f'<p class="recognizer"><strong>Recognized by:</strong> {escape(recognizer)}</p>{views.notes(remarks)}'
+    by = text("Recognized by:")
+    return f'<p class="recognizer"><strong>{by}</strong> {escape(recognizer)}</p>{views.notes(remarks)}'
 
 
 def timeline(recognition: Recognition, video: str) -> str:
@@ -119,9 +132,9 @@ def timeline(recognition: Recognition, video: str) -> str:
         for second in range(0, int(seconds) + 1, TICK_S)
         if seconds - second > 0.3 or second == 0
     )
+    label = text("Signs over time: press one to see it in the video; arrow keys go from one to the next.")
     return (
-        '<p class="segments-label" id="segments-label">Signs over time: press one to see it in the video; arrow keys '
-        "go from one to the next.</p>"
+        f'<p class="segments-label" id="segments-label">{escape(label)}</p>'
         '<div class="segments-scroll">'
         f'<div class="segments-axis" role="toolbar" aria-labelledby="segments-label" data-video="{escape(video)}" '
         f'data-seconds="{seconds:.3f}" style="min-width:{round(PX_PER_S * seconds)}px">'
@@ -135,31 +148,29 @@ def table(recognition: Recognition) -> str:
     if not recognition.segments:
         return ""
     rows = "".join(_row(number, segment) for number, segment in enumerate(recognition.segments))
+    head = views.head(text("Sign"), text("When"), text("Answer"), text("Nearest, with confidence"))
+    caption = escape(text("Press a gloss to see the clip and that sign side by side."))
     return (
         '<div class="segments-scroll"><table class="batch-table segments-table">'
-        "<caption>Press a gloss to see the clip and that sign side by side.</caption>"
-        '<thead><tr><th scope="col">Sign</th><th scope="col">When</th><th scope="col">Answer</th>'
-        f'<th scope="col">Nearest, with confidence</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<caption>{caption}</caption>{head}<tbody>{rows}</tbody></table></div>"
     )
 
 
 def comparison(shown: Comparison) -> str:
     """What the two videos are, and how sure the recognizer is that they are the same."""
-    one = shown.candidate
-    sure = f"{views.share(one.confidence)} confident"
-    answer = (
-        f"taken for {shown.segment.gloss}" if shown.segment.known else "not close enough to any sign: it stays unknown"
-    )
-    kind = (
-        "a recording that was added, drawn as a skeleton"
+    one, when = shown.candidate, _when(shown.segment)
+    if shown.segment.known:
+        answer = text("Your clip, {time}: taken for {gloss}.", time=when, gloss=shown.segment.gloss)
+    else:
+        answer = text("Your clip, {time}: not close enough to any sign: it stays unknown.", time=when)
+    values = {"gloss": f"<strong>{escape(one.gloss)}</strong>", "confidence": views.share(one.confidence)}
+    beside = (
+        text("Beside it: {gloss} ({confidence} confident), a recording that was added, drawn as a skeleton.", **values)
         if shown.recorded
-        else "as this studio's drawn signer signs it"
+        else text("Beside it: {gloss} ({confidence} confident), as this studio's drawn signer signs it.", **values)
     )
-    return (
-        f'<p class="recognizer">Your clip, {_when(shown.segment)}: {escape(answer)}. '
-        f"Beside it: <strong>{escape(one.gloss)}</strong> ({sure}), {kind}. Judge for yourself whether they are "
-        "the same: handshape, place, movement, and the face.</p>"
-    )
+    judge = text("Judge for yourself whether they are the same: handshape, place, movement, and the face.")
+    return f'<p class="recognizer">{escape(answer)} {beside} {escape(judge)}</p>'
 
 
 def stages(pictures: Sequence[Picture]) -> str:
@@ -174,27 +185,22 @@ def stages(pictures: Sequence[Picture]) -> str:
             f'<figure class="stage-figure"><img alt="{escape(one.alt, quote=True)}" src="data:{kind};base64,{inline}">'
             f"<figcaption>{escape(one.caption)}</figcaption></figure>"
         )
-    return "<h3>What the model looked at</h3>" + "".join(figures)
+    return f"<h3>{escape(text('What the model looked at'))}</h3>" + "".join(figures)
 
 
 def batch_progress(report: BatchRecognized) -> str:
     """A bar while a batch is under way, a sentence when it is finished."""
     done = report.progress
     if report.archive is not None or done is None or done.done_clips == done.num_clips:
-        failed = sum(clip.error is not None for clip in report.clips)
-        return views.message(f"{len(report.clips) - failed} clips done, {failed} failed.")
-    left = "" if done.seconds_left is None else f"about {views.duration(done.seconds_left)} left"
-    words = f"{done.done_clips} of {done.num_clips} clips, {done.frames_per_s:.0f} frames/s"
-    return views.bar(words, left, done.done_clips / done.num_clips)
+        return views.message(views.batch_done([clip.error for clip in report.clips]))
+    return views.clips_bar(done)
 
 
 def batch(report: BatchRecognized) -> str:
     """One row for each clip of a batch, and who says so."""
     rows = "".join(_batch_row(clip) for clip in report.clips)
-    return (
-        f'{about(report.recognizer)}<table class="batch-table"><thead><tr><th scope="col">Clip</th>'
-        f'<th scope="col">Signs</th><th scope="col">Remarks</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+    head = views.head(text("Clip"), text("Signs"), text("Remarks"))
+    return f'{about(report.recognizer)}<table class="batch-table">{head}<tbody>{rows}</tbody></table>'
 
 
 def taught_now(report: Taught) -> str:
@@ -202,37 +208,44 @@ def taught_now(report: Taught) -> str:
     total = len(report.clips)
     if not report.accepted:
         return views.message(
-            f"{report.gloss} was not learned: no clip is good enough. See why below, and record again."
+            text(
+                "{gloss} was not learned: no clip is good enough. See why below, and record again.", gloss=report.gloss
+            )
         )
-    return views.message(f"{report.gloss} is known on this page now, from {report.accepted} of {total} clips.")
+    return views.message(
+        text(
+            "{gloss} is known on this page now, from {accepted} of {total} clips.",
+            gloss=report.gloss,
+            accepted=report.accepted,
+            total=total,
+        )
+    )
 
 
 def verdicts(report: Taught) -> str:
     """What became of each clip of a sign that was taught."""
+    taken = {True: escape(text("✔ Taken")), False: escape(text("✘ Not taken"))}
     rows = "".join(
-        f"<tr><td>{number}. {escape(clip.name)}</td><td>{'✔ Taken' if clip.accepted else '✘ Not taken'}</td>"
-        f"<td>{escape(clip.verdict)}</td></tr>"
+        f"<tr><td>{number}. {escape(clip.name)}</td><td>{taken[clip.accepted]}</td><td>{escape(clip.verdict)}</td></tr>"
         for number, clip in enumerate(report.clips, start=1)
     )
-    return (
-        '<table class="batch-table"><thead><tr><th scope="col">Clip</th><th scope="col">Taken</th>'
-        f'<th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+    head = views.head(text("Clip"), text("Taken"), text("Why"))
+    return f'<table class="batch-table">{head}<tbody>{rows}</tbody></table>'
 
 
 def taught(signs: Mapping[str, int]) -> str:
     """The signs that were taught on this page, each with a button that deletes it."""
     if not signs:
-        return views.message("No sign was taught on this page yet.")
+        return views.message(text("No sign was taught on this page yet."))
     rows = "".join(
         f'<tr><td>{escape(gloss)}</td><td>{count}</td><td><button type="button" data-event="forget" '
-        f'data-gloss="{escape(gloss)}" aria-label="Delete {escape(gloss)}">Delete</button></td></tr>'
+        f'data-gloss="{escape(gloss)}" aria-label="{escape(text("Delete {gloss}", gloss=gloss))}">'
+        f"{escape(text('Delete'))}</button></td></tr>"
         for gloss, count in signs.items()
     )
     return (
-        '<table class="batch-table segments-table"><caption>Signs of this page</caption><thead><tr>'
-        '<th scope="col">Gloss</th><th scope="col">Recordings</th><th scope="col">Delete</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        f'<table class="batch-table segments-table"><caption>{escape(text("Signs of this page"))}</caption>'
+        f"{views.head(text('Gloss'), text('Recordings'), text('Delete'))}<tbody>{rows}</tbody></table>"
     )
 
 
@@ -241,10 +254,11 @@ def _block(number: int, segment: RecognizedSegment, seconds: float) -> str:
     left, right = (100 * time / 1000 / seconds for time in (segment.start_ms, segment.end_ms))
     if segment.gloss is not None:
         name, sure = segment.gloss, views.share(segment.candidates[0].confidence)
-        spoken, kind = f"{name}, {sure} confident", "known"
+        words = text("{gloss}, {confidence} confident, {time}; play", gloss=name, confidence=sure, time=_when(segment))
     else:
-        name, sure, spoken, kind = "unknown", "?", "unknown sign", "unknown"
-    words = f"{spoken}, {_when(segment)}; play"
+        name, sure = text("unknown"), "?"
+        words = text("unknown sign, {time}; play", time=_when(segment))
+    kind = "unknown" if segment.gloss is None else "known"
     return (
         f'<button type="button" class="segment {kind}" tabindex="{0 if number == 0 else -1}" '
         f'data-start="{segment.start_ms:.0f}" data-end="{segment.end_ms:.0f}" title="{escape(words)}" '
@@ -254,18 +268,23 @@ def _block(number: int, segment: RecognizedSegment, seconds: float) -> str:
 
 
 def _row(number: int, segment: RecognizedSegment) -> str:
-    answer = escape(segment.gloss) if segment.gloss is not None else '<span class="unknown-word">unknown</span>'
-    nearest = (
-        "".join(_candidate(number, place, one) for place, one in enumerate(segment.candidates)) or "nothing like it"
-    )
+    unknown = f'<span class="unknown-word">{escape(text("unknown"))}</span>'
+    answer = escape(segment.gloss) if segment.gloss is not None else unknown
+    candidates = [_candidate(number, place, one) for place, one in enumerate(segment.candidates)]
+    nearest = "".join(candidates) or escape(text("nothing like it"))
     return (
-        f'<tr><th scope="row">{number + 1}</th><td>{_when(segment)}</td><td><strong>{answer}</strong></td>'
+        f'<tr><th scope="row">{number + 1}</th><td>{escape(_when(segment))}</td><td><strong>{answer}</strong></td>'
         f'<td><div class="nearest">{nearest}</div></td></tr>'
     )
 
 
 def _candidate(number: int, place: int, one: Candidate) -> str:
-    words = f"Compare sign {number + 1} with {one.gloss}, {views.share(one.confidence)} confident"
+    words = text(
+        "Compare sign {number} with {gloss}, {confidence} confident",
+        number=number + 1,
+        gloss=one.gloss,
+        confidence=views.share(one.confidence),
+    )
     return (
         f'<button type="button" data-event="compare" data-segment="{number}" data-candidate="{place}" '
         f'aria-label="{escape(words)}"><span>{escape(one.gloss)}</span> {views.share(one.confidence)}</button>'
@@ -275,12 +294,12 @@ def _candidate(number: int, place: int, one: Candidate) -> str:
 def _batch_row(clip: ClipRecognized) -> str:
     found = clip.made.recognition if clip.made else None
     if found is None:
-        signs, remarks = "✘ Failed", str(clip.error)
+        signs, remarks = text("✘ Failed"), str(clip.error)
     else:
-        signs = " ".join(segment.gloss or "(unknown)" for segment in found.segments) or "no sign found"
+        signs = " ".join(segment.gloss or text("(unknown)") for segment in found.segments) or text("no sign found")
         remarks = " ".join(found.remarks)
     return f"<tr><td>{escape(clip.name)}</td><td>{escape(signs)}</td><td>{escape(remarks)}</td></tr>"
 
 
 def _when(segment: RecognizedSegment) -> str:
-    return f"{segment.start_ms / 1000:.2f} s to {segment.end_ms / 1000:.2f} s"
+    return views.from_to(f"{segment.start_ms / 1000:.2f}", f"{segment.end_ms / 1000:.2f}")

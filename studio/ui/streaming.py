@@ -5,12 +5,14 @@ Gradio wants a generator for live output; the core wants to call back. This is t
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from models.progress import Cancelled
+from studio.ui import sessions
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -19,11 +21,12 @@ PERIOD_S = 0.2
 """Progress is shown at most this often; a page redrawn for every frame would slow the work it reports on."""
 
 
-def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event) -> Iterator[P | T]:
+def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event, *, wait: bool = True) -> Iterator[P | T]:
     """Yield the newest progress report of `work` a few times a second, then its result, last.
 
-    `work` gets a function to report progress with. When the consumer goes away, `stop` is set and the thread
-    is waited for. An exception of `work` is raised here.
+    `work` gets a function to report progress with. When the consumer goes away, `stop` is set, and the thread is
+    waited for unless not to `wait`: gradio closes a generator in the loop that serves everybody. An exception of
+    `work` is raised here.
     """
     reports: queue.SimpleQueue[P] = queue.SimpleQueue()
     result: list[T] = []
@@ -35,7 +38,8 @@ def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event) -> I
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
             failure.append(error)
 
-    thread = threading.Thread(target=run, name="studio-work", daemon=True)
+    # In the context of the handler, by which ZeroGPU knows the visitor whose time it counts.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name="studio-work", daemon=True)
     thread.start()
     try:
         while thread.is_alive():
@@ -45,7 +49,8 @@ def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event) -> I
     finally:
         if thread.is_alive():
             stop.set()
-            thread.join()
+            if wait:
+                thread.join()
     if failure:
         raise failure[0]
     yield result[0]
@@ -64,7 +69,8 @@ def live(
     stop.clear()
     yield first
     try:
-        yield from map(shown, stream(work, stop))
+        with sessions.at_work(stop):
+            yield from map(shown, stream(work, stop))
     except Cancelled:
         yield stopped
 

@@ -12,6 +12,7 @@ from studio.inputs import check_clip
 from studio.limits import Limits
 from studio.recognizing import Step
 from studio.teaching import Taught
+from studio.texts import text
 from studio.ui import segments_view, sessions, views
 from studio.ui.errors import required, user_errors
 from studio.ui.streaming import live
@@ -22,22 +23,25 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 def build(limits: Limits) -> None:
     """Teach a sign from a few clips; it is known on this page at once."""
-    with gr.Accordion("Teach a sign", open=False, elem_id="teach") as section:
+    with gr.Accordion(text("Teach a sign"), open=False, elem_id="teach") as section:
         gr.Markdown(
-            f"1 to {teaching.MOST_CLIPS} clips of one sign, by one or several people; three are better "
-            "than one. Begin and end each with the hands at rest. What you teach stays on this page until it is "
-            "closed; download it to keep it."
+            text(
+                "1 to {most} clips of one sign, by one or several people; three are better than one. Begin and end "
+                "each with the hands at rest. What you teach stays on this page until it is closed; download it to "
+                "keep it.",
+                most=teaching.MOST_CLIPS,
+            )
         )
         with gr.Row():
             with gr.Column(scale=5, min_width=340):
                 clips = gr.File(
-                    label=f"Clips of the sign (up to {teaching.MOST_CLIPS})",
+                    label=text("Clips of the sign (up to {most})", most=teaching.MOST_CLIPS),
                     file_count="multiple",
                     file_types=VIDEO_TYPES,
                     elem_id="teach-clips",
                 )
                 camera = gr.Video(
-                    label="Or record: each recording is added to the clips",
+                    label=text("Or record: each recording is added to the clips"),
                     sources=["webcam"],
                     webcam_options=gr.WebcamOptions(mirror=False),
                     include_audio=True,  # else every recording is encoded again, by a program that may not be there
@@ -46,15 +50,17 @@ def build(limits: Limits) -> None:
                 )
             with gr.Column(scale=5, min_width=340):
                 gloss = gr.Textbox(
-                    label="Gloss", info="What to call the sign: one word, such as MY-SIGN.", elem_id="teach-gloss"
+                    label=text("Gloss"),
+                    info=text("What to call the sign: one word, such as MY-SIGN."),
+                    elem_id="teach-gloss",
                 )
                 with gr.Row():
-                    go = gr.Button("Teach this sign", variant="primary", elem_id="teach-go")
-                    stop = gr.Button("Stop", variant="stop", elem_id="teach-stop")
+                    go = gr.Button(text("Teach this sign"), variant="primary", elem_id="teach-go")
+                    stop = gr.Button(text("Stop"), variant="stop", elem_id="teach-stop")
                 status = gr.HTML(elem_id="teach-status")
                 verdicts = gr.HTML(elem_id="teach-verdicts")
                 known = segments_view.buttons_component(value=segments_view.taught({}), elem_id="teach-known")
-                archive = gr.DownloadButton("Download my signs (zip)", visible=False, elem_id="teach-zip")
+                archive = gr.DownloadButton(text("Download my signs (zip)"), visible=False, elem_id="teach-zip")
 
     outputs = [status, verdicts, known, archive, clips]
 
@@ -67,8 +73,8 @@ def build(limits: Limits) -> None:
 
     @user_errors
     def on_enrol(request: gr.Request, paths: list[str] | None, name: str) -> Iterator[tuple[Any, ...]]:
-        required(paths, "There are no clips of the sign yet; upload or record one to five.")
-        required((name or "").strip(), "The sign has no name yet; write a gloss such as MY-SIGN.")
+        required(paths, text("There are no clips of the sign yet; upload or record one to five."))
+        required((name or "").strip(), text("The sign has no name yet; write a gloss such as MY-SIGN."))
         page = sessions.session(request)
 
         def shown(report: Step | Taught) -> tuple[Any, ...]:
@@ -80,17 +86,18 @@ def build(limits: Limits) -> None:
         yield from live(
             lambda tell: teaching.teach(paths, name, page.lexicon, limits, tell, page.stop.is_set),
             page.stop,
-            first=(views.message("Starting …"), "", *[gr.skip()] * 3),
+            first=(views.message(text("Starting …")), "", *[gr.skip()] * 3),
             shown=shown,
-            stopped=(views.message(views.STOPPED), "", *listed(page), gr.skip()),
+            stopped=(views.message(text(views.STOPPED)), "", *listed(page), gr.skip()),
         )
 
     @user_errors
     def on_forget(request: gr.Request, picked: gr.EventData) -> tuple[Any, ...]:
         page = sessions.session(request)
         teaching.forget(page.lexicon, str(picked.gloss))
-        return (views.message(f"{picked.gloss} was deleted."), "", *listed(page))
+        return (views.message(text("{gloss} was deleted.", gloss=picked.gloss)), "", *listed(page))
 
+    @user_errors
     def on_open(request: gr.Request) -> tuple[Any, ...]:
         return listed(sessions.session(request))
 
@@ -105,7 +112,7 @@ def build(limits: Limits) -> None:
         on_enrol,
         [clips, gloss],
         outputs,
-        api_name="teach_sign",
+        api_visibility="private",
         show_progress="minimal",  # the place in the queue
         show_progress_on=status,
         concurrency_id="work",

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-CSS = Path(__file__).resolve().parents[2] / "assets" / "studio.css"
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+CSS = _ASSETS / "studio.css"
+SCRIPT = _ASSETS / "page.js"
 
 _SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+
+
+def look(head: str = "") -> dict[str, Any]:
+    """What `launch` is given to make the page look and behave as it should: theme, style sheet, script.
+
+    head: what else is in the page's head, before the script.
+    """
+    head = f'<meta name="color-scheme" content="light dark">{head}<script>{SCRIPT.read_text(encoding="utf-8")}</script>'
+    return {"theme": theme(), "css_paths": [CSS], "head": head}
 
 
 def theme() -> gr.themes.Base:
@@ -39,6 +51,11 @@ def theme() -> gr.themes.Base:
         block_background_fill_dark="#111a2e",
         block_border_color="#cbd5e1",
         block_border_color_dark="#334155",
+        input_border_color="#64748b",
+        input_border_color_dark="#64748b",
+        input_border_width="1px",
+        checkbox_border_color="#64748b",
+        checkbox_border_color_dark="#94a3b8",
         input_placeholder_color="#64748b",
         input_placeholder_color_dark="#94a3b8",
         link_text_color="#1d4ed8",

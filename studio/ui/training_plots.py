@@ -18,6 +18,7 @@ from html import escape
 from typing import Any
 
 from models.training.run import Best
+from studio.texts import later, text
 from studio.training_words import number
 from studio.watching import Watched
 
@@ -107,21 +108,22 @@ def plots(runs: Sequence[Curves]) -> str:
 
 def legend(names: Sequence[str]) -> str:
     """Which line is which run."""
+    label = text("Lines")
     items = "".join(
         f'<li><svg class="swatch" aria-hidden="true" width="44" height="12" viewBox="0 0 44 12">{_swatch(place)}</svg>'
-        f"{escape(name)} <small>({_STYLE_WORDS[place]})</small></li>"
+        f"{escape(name)} <small>({escape(text(_STYLE_WORDS[place]))})</small></li>"
         for place, name in enumerate(names[:MOST_RUNS])
     )
-    return f'<ul class="run-legend" aria-label="Lines">{items}</ul>'
+    return f'<ul class="run-legend" aria-label="{escape(label)}">{items}</ul>'
 
 
 _STYLE_WORDS = (
-    "solid, circles",
-    "dashed, squares",
-    "dotted, triangles",
-    "dash and dot, diamonds",
-    "long dashes, triangles down",
-    "dash and two dots, crosses",
+    later("solid, circles"),
+    later("dashed, squares"),
+    later("dotted, triangles"),
+    later("dash and dot, diamonds"),
+    later("long dashes, triangles down"),
+    later("dash and two dots, crosses"),
 )
 _SWATCH_DASHES = ("", "8 3", "2 3", "9 3 2 3", "14 4", "6 2 2 2 2 2")
 _SWATCH_MARKS = (
@@ -146,18 +148,21 @@ def _panels(runs: Sequence[Curves]) -> list[_Panel]:
     measures = _names(runs, "metrics", "validation")
     chief = [run.best.metric for run in runs if run.best is not None]
     measures.sort(key=lambda name: name not in chief)
-    panels = [_of_runs(runs, f"Validation: {name}", _inside("metrics", name), "validation") for name in measures]
+    panels = [
+        _of_runs(runs, text("Validation: {name}", name=name), _inside("metrics", name), "validation")
+        for name in measures
+    ]
     terms = _names(runs, "losses", "train")
-    panels.append(_of_runs(runs, "Loss", lambda line: line.get("loss")))
+    panels.append(_of_runs(runs, text("Loss"), lambda line: line.get("loss")))
     if terms != ["loss"] and (len(terms) > 1 or len(runs) > 1):
-        panels += [_of_runs(runs, f"Loss: {name}", _inside("losses", name)) for name in terms]
-    for title, field in (("Learning rate", "learning_rates"), ("Norm of the gradient", "gradient_norms")):
+        panels += [_of_runs(runs, text("Loss: {name}", name=name), _inside("losses", name)) for name in terms]
+    for title, field in ((text("Learning rate"), "learning_rates"), (text("Norm of the gradient"), "gradient_norms")):
         if len(runs) == 1:
             panels.append(_of_parts(runs[0], title, field))
         else:
             panels.append(_of_runs(runs, title, lambda line, field=field: _whole(line.get(field))))
     if len(runs) == 1 and _varies(runs[0].lines):
-        panels.append(_of_parts(runs[0], "Weights of the terms", "weights"))
+        panels.append(_of_parts(runs[0], text("Weights of the terms"), "weights"))
     return panels
 
 
@@ -212,7 +217,7 @@ def _varies(lines: Sequence[Line]) -> bool:
 def _figure(panel: _Panel) -> str:
     """A plot with its title, and in words what it shows."""
     told = "; ".join(_told(name, points) for name, points in panel.curves if points)
-    words = f"{panel.title}, over steps. {told}."
+    words = text("{title}, over steps. {told}.", title=panel.title, told=told)
     newest = "" if len(panel.curves) > 1 else f" <strong>{number(panel.curves[0][1][-1][1])}</strong>"
     return (
         f"<figure><figcaption>{escape(panel.title)}{newest}</figcaption>"
@@ -222,7 +227,14 @@ def _figure(panel: _Panel) -> str:
 
 def _told(name: str, points: list[tuple[float, float]]) -> str:
     (first, begun), (last, ended) = points[0], points[-1]
-    return f"{name}: from {number(begun)} at step {first:.0f} to {number(ended)} at step {last:.0f}"
+    return text(
+        "{name}: from {begun} at step {first:.0f} to {ended} at step {last:.0f}",
+        name=name,
+        begun=number(begun),
+        first=first,
+        ended=number(ended),
+        last=last,
+    )
 
 
 def _svg(panel: _Panel) -> str:
@@ -277,7 +289,7 @@ def _svg(panel: _Panel) -> str:
         axes.grid(True, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.set_xlabel("step")
+        axes.set_xlabel(text("step"))
         if panel.legend:
             axes.legend(loc="best", handlelength=3.2)
         drawn = io.StringIO()

@@ -6,7 +6,6 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -14,20 +13,21 @@ import gradio as gr
 
 from models.training.config import FormField
 from studio.jobs import Job
-from studio.training_words import count, number, plan_lines
+from studio.texts import later, text
+from studio.training_words import count, number, plan_facts, plan_notes
 from studio.ui import views
 from studio.ui.training_plots import MOST_RUNS
 from studio.watching import Watched
 
 _STATES = {
-    "queued": "◷ Waiting",
-    "preparing": "▶ Preparing",
-    "training": "▶ Training",
-    "evaluating": "▶ Evaluating",
-    "finished": "✔ Finished",
-    "stopped": "■ Stopped",
-    "failed": "✘ Failed",
-    "crashed": "✘ Crashed",
+    "queued": later("◷ Waiting"),
+    "preparing": later("▶ Preparing"),
+    "training": later("▶ Training"),
+    "evaluating": later("▶ Evaluating"),
+    "finished": later("✔ Finished"),
+    "stopped": later("■ Stopped"),
+    "failed": later("✘ Failed"),
+    "crashed": later("✘ Crashed"),
 }
 
 # What differs from the preset, by dotted path, is the value; the fields themselves are drawn by the server and hold
@@ -44,8 +44,9 @@ const read = () => {
     if (differs) changed[field.dataset.path] = typed(field);
   }
   const note = element.querySelector('.settings-changed');
-  const many = Object.keys(changed).length;
-  if (note) note.textContent = many ? `${many} changed: ${Object.keys(changed).join(', ')}` : '';
+  const names = Object.keys(changed);
+  const said = {count: names.length, names: names.join(', ')};
+  if (note) note.textContent = names.length ? note.dataset.words.replace(/[{](\\w+)[}]/g, (_, part) => said[part]) : '';
   return changed;
 };
 const fill = () => {
@@ -103,46 +104,47 @@ def form(fields: Sequence[FormField], changes: Mapping[str, str]) -> str:
     groups: dict[str, list[FormField]] = {}
     for one in fields:
         groups.setdefault(one.group, []).append(one)
+    general, changed = text("General"), text("{count} changed: {names}")
     sections = "".join(
-        f"<details><summary>{escape(_words(group) if group else 'General')}</summary>"
+        f"<details><summary>{escape(_words(group) if group else general)}</summary>"
         f'<div class="settings-fields">{"".join(map(_field, inside))}</div></details>'
         for group, inside in sorted(groups.items(), key=lambda one: one[0] != "")  # what is in no part comes first
     )
     return (
         f'<div class="settings" data-made="{uuid.uuid4().hex}" data-kept="{escape(json.dumps(dict(changes)))}">'
         f"{sections}"
-        '<p class="settings-changed" role="status"></p></div>'
+        f'<p class="settings-changed" role="status" data-words="{escape(changed)}"></p></div>'
     )
 
 
 def _field(one: FormField) -> str:
-    text = _text(one.value)
+    shown = _shown(one.value)
     name, about = f"setting-{one.path}", f"about-{one.path}"
     same = (
-        f'id="{escape(name)}" data-path="{escape(one.path)}" data-first="{escape(text)}" '
+        f'id="{escape(name)}" data-path="{escape(one.path)}" data-first="{escape(shown)}" '
         f'aria-describedby="{escape(about)}"'
     )
     if one.kind == "bool":
         control = f'<input type="checkbox" {same}{" checked" if one.value else ""}>'
     elif one.kind == "choice":
         options = "".join(
-            f'<option value="{escape(_text(choice))}"{" selected" if choice == one.value else ""}>'
-            f"{escape(_text(choice)) or '–'}</option>"
+            f'<option value="{escape(_shown(choice))}"{" selected" if choice == one.value else ""}>'
+            f"{escape(_shown(choice)) or '–'}</option>"
             for choice in one.choices
         )
         control = f"<select {same}>{options}</select>"
     else:
         plain = 'type="text" autocomplete="off" spellcheck="false"'
         kind = "text" if one.kind == "text" else "decimal"
-        control = f'<input {plain} inputmode="{kind}" value="{escape(text)}" {same}>'
-    helped = " ".join(filter(None, [escape(one.help), "May be empty." if one.optional else ""]))
+        control = f'<input {plain} inputmode="{kind}" value="{escape(shown)}" {same}>'
+    helped = escape(" ".join(filter(None, [text(one.help), text("May be empty.") if one.optional else ""])))
     return (
-        f'<div class="setting {one.kind}"><label for="{escape(name)}">{escape(_words(one.name))}</label>{control}'
+        f'<div class="setting {one.kind}"><label for="{escape(name)}">{escape(text(_words(one.name)))}</label>{control}'
         f'<p id="{escape(about)}">{helped} <code>{escape(one.path)}</code></p></div>'
     )
 
 
-def _text(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple | list):
@@ -157,84 +159,76 @@ def _words(name: str) -> str:
 
 def about(title: str, sentence: str, needs: str) -> str:
     """What a kind of model is, and what it learns from."""
-    return (
-        f'<p class="train-about"><strong>{escape(title)}.</strong> {escape(sentence)} '
-        f"Data of your own: {escape(needs)}.</p>"
-    )
+    needed = text("Data of your own: {needs}.", needs=text(needs))
+    words = f"{escape(text(sentence))} {escape(needed)}"
+    return f'<p class="train-about"><strong>{escape(text(title))}.</strong> {words}</p>'
 
 
 def plan(found: Mapping[str, Any]) -> str:
     """What a training would take."""
-    facts = [line.partition(": ") for line in plan_lines(found)]
-    items = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, colon, value in facts if colon
-    )
-    warnings = views.notes([name for name, colon, _ in facts if not colon])
-    return f'<section aria-label="Plan" role="status"><dl class="plan-facts">{items}</dl>{warnings}</section>'
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in plan_facts(found))
+    label, notes = text("Plan"), views.notes(plan_notes(found))
+    return f'<section aria-label="{escape(label)}" role="status"><dl class="plan-facts">{items}</dl>{notes}</section>'
 
 
 def runs(jobs: Sequence[Job]) -> str:
     """All runs, each with a box to tick."""
     if not jobs:
-        return views.message("There are no runs yet. Launch one; it goes on when you close this page.")
-    rows = "".join(map(_row, jobs))
+        return views.message(text("There are no runs yet. Launch one; it goes on when you close this page."))
+    rows, label = "".join(map(_row, jobs)), text("Runs")
+    caption = text("Tick a run to see it below; tick several, up to {most}, to compare them.", most=MOST_RUNS)
+    names = (text("Run"), text("State"), text("Progress"), text("Best"), text("Begun"))
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     return (
-        f'<div class="segments-scroll" tabindex="0" role="region" aria-label="Runs" data-newest="{escape(jobs[0].id)}">'
-        '<table class="batch-table runs-table"><caption>Tick a run to see it below; tick several, up to '
-        f"{MOST_RUNS}, to compare them.</caption>"
-        '<thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">Progress</th>'
-        f'<th scope="col">Best</th><th scope="col">Begun</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="segments-scroll" tabindex="0" role="region" aria-label="{escape(label)}" '
+        f'data-newest="{escape(jobs[0].id)}"><table class="batch-table runs-table">'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
 def _row(job: Job) -> str:
     box = f"run-{job.id}"
-    state = _STATES.get(job.state, job.state)
+    state = text(_STATES.get(job.state, job.state))
     if job.state == "queued":
-        state += f" – {job.ahead} before it" if job.ahead else " – next"
+        state = views.in_queue(state, job.ahead)
     best = "–" if job.best is None else f"{job.best.metric} {number(job.best.value)}"
     return (
         f'<tr class="{escape(job.state)}"><th scope="row"><div><input type="checkbox" id="{escape(box)}" '
         f'data-run="{escape(job.id)}"><label for="{escape(box)}">{escape(job.name)}</label>'
         f"<small>{escape(job.model)}, {escape(job.preset)}</small></div></th><td>{escape(state)}</td>"
-        f"<td>{_progress(job)}</td><td>{escape(best)}</td><td>{escape(_when(job.created))}</td></tr>"
+        f"<td>{_progress(job)}</td><td>{escape(best)}</td><td>{escape(views.when(job.created))}</td></tr>"
     )
 
 
 def _progress(job: Job) -> str:
     if job.share is None:
         return "–"
-    left = "" if job.ended or job.seconds_left is None else f", about {views.duration(job.seconds_left)} left"
     percent = round(100 * min(max(job.share, 0.0), 1.0))
-    words = f"Step {job.step} of {job.steps}"
+    far = words = text("Step {done} of {total}", done=job.step, total=job.steps)
+    if not job.ended and job.seconds_left is not None:
+        far = text("{step}, about {time} left", step=words, time=views.duration(job.seconds_left))
     return (
-        f'<div class="track" role="progressbar" aria-label="{escape(job.name)}: {words}" aria-valuemin="0" '
+        f'<div class="track" role="progressbar" aria-label="{escape(job.name)}: {escape(words)}" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{percent}"><div class="fill" style="width:{percent}%"></div></div>'
-        f"<small>{words}{escape(left)}</small>"
+        f"<small>{escape(far)}</small>"
     )
-
-
-def _when(created: str) -> str:
-    try:
-        return datetime.fromisoformat(created).astimezone().strftime("%d %b %H:%M")
-    except ValueError:
-        return created
 
 
 def detail(watched: Sequence[Watched]) -> str:
     """What is to be said of the runs that are ticked: how they stand, and what is wrong."""
     if not watched:
-        return views.message("No run is ticked.")
+        return views.message(text("No run is ticked."))
     return "".join(_detail(one) for one in watched)
 
 
 def _detail(one: Watched) -> str:
     job = one.job
-    state = _STATES.get(job.state, job.state)
+    state = text(_STATES.get(job.state, job.state))
     kind = {"failed": "reject", "crashed": "reject", "finished": "keep"}.get(job.state, "")
-    words = f"<p>{escape(job.words)}</p>" if job.words else ""
+    words = f"<p>{escape(text(job.words))}</p>" if job.words else ""
     found = "".join(f"<li>{_coded(line)}</li>" for line in one.findings if not job.words or job.words not in line)
-    findings = f"<p><strong>What can be seen</strong></p><ul>{found}</ul>" if found else ""
+    seen = text("What can be seen")
+    findings = f"<p><strong>{escape(seen)}</strong></p><ul>{found}</ul>" if found else ""
     at_work = "" if job.ended or job.state == "queued" else _bar(job)
     return (
         f'<section class="run-detail verdict {kind}" aria-label="{escape(job.name)}"><h3>{escape(job.name)}: '
@@ -248,9 +242,10 @@ def _coded(line: str) -> str:
 
 
 def _bar(job: Job) -> str:
-    left = "" if job.seconds_left is None else f"about {views.duration(job.seconds_left)} left"
-    words = f"Step {job.step} of {job.steps}" if job.steps else _STATES.get(job.state, job.state)
-    return views.bar(words, left, job.share)
+    words = text(_STATES.get(job.state, job.state))
+    if job.steps:
+        words = text("Step {done} of {total}", done=job.step, total=job.steps)
+    return views.bar(words, views.time_left(job.seconds_left), job.share)
 
 
 def newest(watched: Sequence[Watched]) -> str:
@@ -258,7 +253,7 @@ def newest(watched: Sequence[Watched]) -> str:
     columns = [(one.job.name, _figures(one)) for one in watched[:MOST_RUNS]]
     names = list(dict.fromkeys(name for _, figures in columns for name in figures))
     if not names:
-        return views.message("Nothing was measured yet.")
+        return views.message(text("Nothing was measured yet."))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name, _ in columns)
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
@@ -266,10 +261,11 @@ def newest(watched: Sequence[Watched]) -> str:
         + "</tr>"
         for name in names
     )
+    label, figure = text("The newest figures"), text("Figure")
     return (
-        '<div class="segments-scroll" tabindex="0" role="region" aria-label="Newest figures">'
-        '<table class="batch-table runs-figures"><caption>The newest figures</caption>'
-        f'<thead><tr><th scope="col">Figure</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="segments-scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="batch-table runs-figures"><caption>{escape(label)}</caption><thead><tr>'
+        f'<th scope="col">{escape(figure)}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -278,29 +274,34 @@ def _figures(one: Watched) -> dict[str, str]:
     trained = next((line for line in reversed(one.lines) if line.get("kind") == "train"), {})
     judged = next((line for line in reversed(one.lines) if line.get("kind") == "validation"), {})
     found: dict[str, Any] = {}
-    if one.job.best is not None:
-        found[f"best {one.job.best.metric}"] = f"{number(one.job.best.value)} (step {one.job.best.step})"
+    if (best := one.job.best) is not None:
+        words = text("{value} (step {step})", value=number(best.value), step=best.step)
+        found[text("best {name}", name=best.metric)] = words
     if judged:
-        found["validated at step"] = str(judged.get("step"))
-    found |= {f"validation: {name}": number(value) for name, value in (judged.get("metrics") or {}).items()}
+        found[text("validated at step")] = str(judged.get("step"))
+    measured = judged.get("metrics") or {}
+    found |= {text("validation: {name}", name=name): number(value) for name, value in measured.items()}
     if trained:
-        found["trained step"] = str(trained.get("step"))
-        found["times through the data"] = number(trained.get("epoch"))
-        found["loss"] = number(trained.get("loss"))
-    for field, words in (
-        ("losses", "loss: {}"),
-        ("weights", "weight of {}"),
-        ("learning_rates", "learning rate of {}"),
-        ("gradient_norms", "gradient of {}"),
-    ):
+        found[text("trained step")] = str(trained.get("step"))
+        found[text("times through the data")] = number(trained.get("epoch"))
+        found[text("loss")] = number(trained.get("loss"))
+    for field, words in _OF_PARTS.items():
         values = trained.get(field)
         if isinstance(values, Mapping):
-            found |= {words.format(name): number(value) for name, value in values.items()}
+            found |= {text(words, name=name): number(value) for name, value in values.items()}
     if _is_count(trained.get("samples_per_s")):
-        found["samples per second"] = number(trained["samples_per_s"])
+        found[text("samples per second")] = number(trained["samples_per_s"])
     if _is_count(trained.get("memory_mb")):
-        found["memory"] = f"{count(round(trained['memory_mb']))} MB"
+        found[text("memory")] = f"{count(round(trained['memory_mb']))} MB"
     return found
+
+
+_OF_PARTS = {
+    "losses": later("loss: {name}"),
+    "weights": later("weight of {name}"),
+    "learning_rates": later("learning rate of {name}"),
+    "gradient_norms": later("gradient of {name}"),
+}
 
 
 def _is_count(value: Any) -> bool:
@@ -309,9 +310,13 @@ def _is_count(value: Any) -> bool:
 
 def log(watched: Sequence[Watched]) -> str:
     """The end of each run's log."""
-    return "".join(
+    return "".join(_log(one) for one in watched)
+
+
+def _log(one: Watched) -> str:
+    label, printed = text("Log of {name}", name=one.job.name), one.log or text("Nothing was printed yet.")
+    return (
         f"<h4>{escape(one.job.name)}</h4>"
-        f'<div class="run-log" tabindex="0" role="region" aria-label="Log of {escape(one.job.name)}">'
-        f"<pre>{escape(one.log) or 'Nothing was printed yet.'}</pre></div>"
-        for one in watched
+        f'<div class="run-log" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f"<pre>{escape(printed)}</pre></div>"
     )

@@ -20,23 +20,25 @@ from studio import animating, signs
 from studio.animating import Made, Order, Signing
 from studio.inputs import sample_pictures
 from studio.limits import Limits
+from studio.texts import later, text
 from studio.ui import sessions, views
 from studio.ui.errors import required, user_errors
+from studio.ui.remembering import keep, named
 from studio.ui.streaming import live
 
-CONSENT = (
+CONSENT = later(
     "**Animate only people who agreed to it.** A picture that signs puts words into somebody's hands. The video says "
     "in its metadata that it was made from a picture; below, you can have it said in the picture as well."
 )
-KINDS = [("A gloss line", "line"), ("A clip or .pose file", "clip")]
-SENT = ("What the Synthesize tab made", "made")
+KINDS = [(later("A gloss line"), "line"), (later("A clip or .pose file"), "clip")]
+SENT = (later("What the Synthesize tab made"), "made")
 ENGINES = [
-    ("Puppet – no weights, real time", "puppet"),
-    ("ControlNet – Stable Diffusion frame by frame; needs weights", "controlnet"),
-    ("AnimateDiff – Stable Diffusion in motion; needs weights", "animatediff"),
+    (later("Puppet – no weights, real time"), "puppet"),
+    (later("ControlNet – Stable Diffusion frame by frame; needs weights"), "controlnet"),
+    (later("AnimateDiff – Stable Diffusion in motion; needs weights"), "animatediff"),
 ]
-PRESETS = [("Preview – few steps", "preview"), ("Balanced", "balanced"), ("Best – slow", "best")]
-FRAMINGS = [("Cut to the signing space", "auto"), ("Keep the whole picture", "keep")]
+PRESETS = [(later("Preview – few steps"), "preview"), (later("Balanced"), "balanced"), (later("Best – slow"), "best")]
+FRAMINGS = [(later("Cut to the signing space"), "auto"), (later("Keep the whole picture"), "keep")]
 FIRST_LINE = "HELLO MY NAME fs-ANNA"
 PLAY_BOTH = """() => {
   for (const clip of document.querySelectorAll('#animate-driven video, #animate-video video')) {
@@ -58,26 +60,27 @@ class Onward:
 
 def given(made: SentenceProducts) -> list[Any]:
     """What another tab sends here: the values of the components that `build` returns for it."""
-    return [gr.update(choices=[*KINDS, SENT], value="made"), made]
+    return [gr.update(choices=views.choices([*KINDS, SENT]), value="made"), made]
 
 
 def build(limits: Limits) -> tuple[Onward, list[Any]]:
     """Draw the Animate tab inside the current gr.Tab; returns what it sends on, and where `given` goes."""
-    gr.Markdown(CONSENT, elem_id="animate-consent")
+    gr.Markdown(text(CONSENT), elem_id="animate-consent")
     with gr.Row():
         with gr.Column(scale=5, min_width=340):
             picture, person = _picture()
             kind, sent, line, clip = _signing()
             options = _options()
+            keep("animate", {"kind": kind, "line": line, **named(order_of, options)})
             with gr.Row():
-                look = gr.Button("Preview", elem_id="animate-look")
-                go = gr.Button("Animate", variant="primary", elem_id="animate-go")
-                stop = gr.Button("Stop", variant="stop", elem_id="animate-stop")
-            again = gr.Button("Go on with the rest", visible=False, elem_id="animate-again")
+                look = gr.Button(text("Preview"), elem_id="animate-look")
+                go = gr.Button(text("Animate"), variant="primary", elem_id="animate-go")
+                stop = gr.Button(text("Stop"), variant="stop", elem_id="animate-stop")
+            again = gr.Button(text("Go on with the rest"), visible=False, elem_id="animate-again")
         with gr.Column(scale=6, min_width=340):
-            status = gr.HTML(views.message("Choose a picture and what is signed."), elem_id="animate-status")
+            status = gr.HTML(views.message(text("Choose a picture and what is signed.")), elem_id="animate-status")
             frame = gr.Image(
-                label="Frame",
+                label=text("Frame"),
                 interactive=False,
                 visible=False,
                 height=420,
@@ -85,35 +88,52 @@ def build(limits: Limits) -> tuple[Onward, list[Any]]:
                 buttons=["download", "fullscreen"],
                 elem_id="animate-frame",
             )
-            video = gr.Video(label="Animated video", interactive=False, height=460, elem_id="animate-video")
+            video = gr.Video(label=text("Animated video"), interactive=False, height=460, elem_id="animate-video")
             fidelity = gr.HTML(elem_id="animate-fidelity")
             files = gr.File(
-                label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="animate-files"
+                label=text("Downloads"),
+                file_count="multiple",
+                interactive=False,
+                visible=False,
+                elem_id="animate-files",
             )
-            onward = gr.Button("Read its pose", visible=False, elem_id="animate-to-pose")
-            with gr.Accordion("Beside what drove it", open=False, visible=False, elem_id="animate-beside") as beside:
-                driven = gr.Video(label="What drove it", interactive=False, height=320, elem_id="animate-driven")
-                both = gr.Button("Play both from the start", elem_id="animate-both")
-            earlier = gr.Dropdown([], label="Results on this page", visible=False, elem_id="animate-earlier")
+            onward = gr.Button(text("Read its pose"), visible=False, elem_id="animate-to-pose")
+            with gr.Accordion(
+                text("Beside what drove it"), open=False, visible=False, elem_id="animate-beside"
+            ) as beside:
+                driven = gr.Video(label=text("What drove it"), interactive=False, height=320, elem_id="animate-driven")
+                both = gr.Button(text("Play both from the start"), elem_id="animate-both")
+            earlier = gr.Dropdown([], label=text("Results on this page"), visible=False, elem_id="animate-earlier")
     run, made, results = gr.State(None), gr.State(None), gr.State([])
     shown = [status, frame, video, fidelity, files, onward, beside, driven, again, made]
     asked = [picture, person, kind, line, clip, sent, *options]
 
     def animated(request: gr.Request, folder: Path, *values: Any) -> Iterator[tuple[Any, ...]]:
-        page, order = sessions.session(request), _order(*values)
+        page, order = sessions.session(request), order_of(*values)
         among = signs.lexicons(page.lexicon)
         hidden = gr.update(visible=False)
         yield from live(
             lambda tell: animating.make(order, folder, among, limits, tell, page.stop.is_set),
             page.stop,
-            first=(views.message("Starting …"), hidden, gr.skip(), "", hidden, hidden, hidden, None, hidden, None),
+            first=(
+                views.message(text("Starting …")),
+                hidden,
+                gr.skip(),
+                "",
+                hidden,
+                hidden,
+                hidden,
+                None,
+                hidden,
+                None,
+            ),
             shown=_shown,
-            stopped=(views.message(views.STOPPED), hidden, *[gr.skip()] * 8),
+            stopped=(views.message(text(views.STOPPED)), hidden, *[gr.skip()] * 8),
         )
 
     @user_errors
     def on_go(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
-        _order(*values)
+        order_of(*values)
         folder = sessions.session(request).new_folder()
         for outputs in animated(request, folder, *values):
             yield (*outputs, folder)
@@ -124,18 +144,18 @@ def build(limits: Limits) -> tuple[Onward, list[Any]]:
 
     @user_errors
     def on_look(request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        order = _order(*values)
+        order = order_of(*values)
         image, _ = animating.look(order, signs.lexicons(sessions.session(request).lexicon), limits)
-        return views.message("One frame of what you will get."), gr.update(value=image, visible=True)
+        return views.message(text("One frame of what you will get.")), gr.update(value=image, visible=True)
 
     working: dict[str, Any] = {
         "show_progress": "minimal",  # the place in the queue
         "show_progress_on": status,
         "concurrency_id": "work",
     }
-    look.click(on_look, asked, [status, frame], api_name="animate_look", **working)
+    look.click(on_look, asked, [status, frame], api_visibility="private", **working)
     started = go.click(
-        on_go, asked, [*shown, run], api_name="animate", concurrency_limit=limits.concurrent_runs, **working
+        on_go, asked, [*shown, run], api_visibility="private", concurrency_limit=limits.concurrent_runs, **working
     )
     resumed = again.click(on_again, [run, *asked], shown, api_visibility="private", **working)
     for event in (started, resumed):
@@ -149,7 +169,7 @@ def build(limits: Limits) -> tuple[Onward, list[Any]]:
 def _picture() -> tuple[gr.Image, gr.Number]:
     """The person's picture with what the studio thinks of it, and which person when there are several."""
     picture = gr.Image(
-        label="Picture of the person",
+        label=text("Picture of the person"),
         sources=["upload", "webcam"],
         type="filepath",
         height=320,
@@ -160,14 +180,15 @@ def _picture() -> tuple[gr.Image, gr.Number]:
         gr.Examples(
             [[str(path)] for path in samples],
             [picture],
-            label="Drawn people to try it with",
+            label=text("Drawn people to try it with"),
+            api_visibility="private",
             example_labels=[path.stem.capitalize() for path in samples],
         )
     advice = gr.HTML(elem_id="animate-advice")
     person = gr.Number(
         0,
-        label="Which person",
-        info="Counted from the left; 0 is the one who is largest.",
+        label=text("Which person"),
+        info=text("Counted from the left; 0 is the one who is largest."),
         precision=0,
         minimum=0,
         visible=False,
@@ -180,22 +201,22 @@ def _picture() -> tuple[gr.Image, gr.Number]:
         target = read_target(load_picture(Path(path)))
         return views.advice(target.advice), gr.update(value=0, visible=len(target.people) > 1)
 
-    picture.change(user_errors(check), picture, [advice, person], api_name="check_picture", show_progress_on=advice)
+    picture.change(user_errors(check), picture, [advice, person], api_visibility="private", show_progress_on=advice)
     return picture, person
 
 
 def _signing() -> tuple[gr.Radio, gr.State, gr.Textbox, gr.File]:
     """What is signed: the choice of its kind, what another tab sent, the gloss line, the clip."""
     sent = gr.State(None)
-    kind = gr.Radio(KINDS, value="line", label="What is signed", elem_id="animate-kind")
+    kind = gr.Radio(views.choices(KINDS), value="line", label=text("What is signed"), elem_id="animate-kind")
     line = gr.Textbox(
         FIRST_LINE,
-        label="Gloss line",
-        info="Glosses in order. fs-ANNA is fingerspelled. The Synthesize tab helps to find signs.",
+        label=text("Gloss line"),
+        info=text("Glosses in order. fs-ANNA is fingerspelled. The Synthesize tab helps to find signs."),
         elem_id="animate-line",
     )
     clip = gr.File(
-        label="Signing video or .pose file", file_types=["video", ".pose"], visible=False, elem_id="animate-clip"
+        label=text("Signing video or .pose file"), file_types=["video", ".pose"], visible=False, elem_id="animate-clip"
     )
     kind.change(
         lambda chosen: (gr.update(visible=chosen == "line"), gr.update(visible=chosen == "clip")),
@@ -207,36 +228,44 @@ def _signing() -> tuple[gr.Radio, gr.State, gr.Textbox, gr.File]:
 
 
 def _options() -> list[Any]:
-    """The option widgets, in the order of `_order`."""
-    engine = gr.Dropdown(ENGINES, value="puppet", label="Engine", elem_id="animate-engine")
-    with gr.Accordion("Options", open=False):
+    """The option widgets, in the order of `order_of`."""
+    engine = gr.Dropdown(views.choices(ENGINES), value="puppet", label=text("Engine"), elem_id="animate-engine")
+    with gr.Accordion(text("Options"), open=False):
         with gr.Row():
-            side = gr.Dropdown([384, 512, 768, 1024, 1440], value=768, label="Longest side (pixels)")
-            framing = gr.Dropdown(FRAMINGS, value="auto", label="Framing")
-        mirror = gr.Checkbox(False, label="Sign with the other hand")
-        captions = gr.Checkbox(True, label="Captions below the picture", info="Where the glosses are known.")
-        mark = gr.Checkbox(False, label="Write “animated” into every frame")
-        measure = gr.Checkbox(True, label="Measure how faithful it is")
-        zipped = gr.Checkbox(False, label="Also give the frames (zip)")
-    with gr.Accordion("Stable Diffusion", open=False):
-        preset = gr.Radio(PRESETS, value="balanced", label="Preset")
-        prompt = gr.Textbox(label="Prompt", placeholder="a person signing, photograph", info="Empty: the preset's.")
-        negative = gr.Textbox(label="Negative prompt", info="Empty: the preset's.")
-        plain = gr.Checkbox(False, label="Start from the still picture", info="Else from the puppet's frame.")
+            side = gr.Dropdown([384, 512, 768, 1024, 1440], value=768, label=text("Longest side (pixels)"))
+            framing = gr.Dropdown(views.choices(FRAMINGS), value="auto", label=text("Framing"))
+        mirror = gr.Checkbox(False, label=text("Sign with the other hand"))
+        captions = gr.Checkbox(
+            True, label=text("Captions below the picture"), info=text("Where the glosses are known.")
+        )
+        mark = gr.Checkbox(False, label=text("Write “animated” into every frame"))
+        measure = gr.Checkbox(True, label=text("Measure how faithful it is"))
+        zipped = gr.Checkbox(False, label=text("Also give the frames (zip)"))
+    with gr.Accordion(text("Stable Diffusion"), open=False):
+        preset = gr.Radio(views.choices(PRESETS), value="balanced", label=text("Preset"))
+        prompt = gr.Textbox(
+            label=text("Prompt"), placeholder=text("a person signing, photograph"), info=text("Empty: the preset's.")
+        )
+        negative = gr.Textbox(label=text("Negative prompt"), info=text("Empty: the preset's."))
+        plain = gr.Checkbox(
+            False, label=text("Start from the still picture"), info=text("Else from the puppet's frame.")
+        )
         with gr.Row():
-            strength = gr.Slider(0, 1, value=0, step=0.05, label="Strength", info="0: the preset's.")
-            steps = gr.Slider(0, 60, value=0, step=1, label="Steps", info="0: the preset's.")
+            strength = gr.Slider(0, 1, value=0, step=0.05, label=text("Strength"), info=text("0: the preset's."))
+            steps = gr.Slider(0, 60, value=0, step=1, label=text("Steps"), info=text("0: the preset's."))
         with gr.Row():
-            guidance = gr.Slider(0, 15, value=0, step=0.5, label="Guidance", info="0: the preset's.")
-            conditioning = gr.Slider(0, 2, value=0, step=0.05, label="Pose strength", info="0: the preset's.")
-        seed = gr.Number(0, label="Seed", precision=0, info="The same number gives the same video.")
+            guidance = gr.Slider(0, 15, value=0, step=0.5, label=text("Guidance"), info=text("0: the preset's."))
+            conditioning = gr.Slider(
+                0, 2, value=0, step=0.05, label=text("Pose strength"), info=text("0: the preset's.")
+            )
+        seed = gr.Number(0, label=text("Seed"), precision=0, info=text("The same number gives the same video."))
     return [
         engine, side, framing, mirror, captions, mark, measure, zipped,
         preset, prompt, negative, plain, strength, steps, guidance, conditioning, seed,
     ]  # fmt: skip
 
 
-def _order(
+def order_of(
     picture: str | None,
     person: float | None,
     kind: str,
@@ -247,24 +276,25 @@ def _order(
     side: int,
     framing: str,
     mirror: bool,
-    captions: bool,
-    mark: bool,
-    measure: bool,
-    zipped: bool,
-    preset: str,
-    prompt: str,
-    negative: str,
-    plain: bool,
-    strength: float,
-    steps: float,
-    guidance: float,
-    conditioning: float,
-    seed: float | None,
+    captions: bool = True,
+    mark: bool = False,
+    measure: bool = True,
+    zipped: bool = False,
+    preset: str = "balanced",
+    prompt: str = "",
+    negative: str = "",
+    plain: bool = False,
+    strength: float = 0,
+    steps: float = 0,
+    guidance: float = 0,
+    conditioning: float = 0,
+    seed: float | None = 0,
 ) -> Order:
+    """What is wanted, as the form and programs say it. Raises SignError for what is missing."""
     signing = Signing(kind=kind, line=line or "", clip=clip, made=sent)
     signing.check()
     return Order(
-        picture=required(picture, "There is no picture yet; upload one, take one, or choose an example."),
+        picture=required(picture, text("There is no picture yet; upload one, take one, or choose an example.")),
         signing=signing,
         person=TargetOptions(side=side, person=int(person) - 1 if person else None, framing=framing),
         options=AnimateOptions(
@@ -294,7 +324,7 @@ def _order(
 def _shown(report: Report | Made) -> tuple[Any, ...]:
     if isinstance(report, Report):
         frame = gr.skip() if report.picture is None else gr.update(value=report.picture, visible=True)
-        return (views.progress(report.step, report.progress), frame, *[gr.skip()] * 8)
+        return (views.progress(text(report.step), report.progress), frame, *[gr.skip()] * 8)
     animation = report.animation
     return (
         views.message(views.animated(animation)),

@@ -13,11 +13,13 @@ from studio.jobs import Job, Jobs
 from studio.limits import Limits
 from studio.preparables import PREPARABLES, find
 from studio.preparing import Order
+from studio.preparing_words import phase_name
+from studio.texts import later, text
 from studio.ui import data_results, data_view, training_view, views
 from studio.ui.errors import required, user_errors
 from studio.ui.remembering import remember
 
-NOT_HERE = (
+NOT_HERE = later(
     "Preparing data sets from this page is off, because it reads and writes folders of the computer that the studio "
     "runs on; use it on your own computer, or `signstudio data` on the command line."
 )
@@ -47,14 +49,15 @@ def build(limits: Limits, tab: gr.Tab, tabs: gr.Tabs, clock: gr.Timer, *, jobs: 
             status = gr.HTML(elem_id="data-status")
             sure = gr.Group(visible=False, elem_id="data-sure")
             detail = gr.HTML(elem_id="data-detail")
-            with gr.Accordion("Log", open=False):
+            with gr.Accordion(text("Log"), open=False):
                 log = gr.HTML(elem_id="data-log")
     seen = gr.State(_Seen())
     data_results.build(limits, jobs, table)
 
     def on_launch(*values: Any) -> tuple[Any, ...]:
         job = preparing.launch(jobs, _order(*values))
-        return views.message(f"{jobs.get(job).name} is launched. It goes on when you close this page."), job
+        name = jobs.get(job).name
+        return views.message(text("{name} is launched. It goes on when you close this page.", name=name)), job
 
     def on_plan(*values: Any) -> str:
         return data_view.plan(preparing.plan(_order(*values)))
@@ -77,13 +80,17 @@ def build(limits: Limits, tab: gr.Tab, tabs: gr.Tabs, clock: gr.Timer, *, jobs: 
     for event in (tab.select, table.input, launched.success, *_act(jobs, table, status, buttons, sure)):
         event(shown, [table, seen], outputs, **QUIET)
     clock.tick(shown, [table, seen], outputs, queue=False, **QUIET)
-    tabs.select(_ticking, None, clock, queue=False, **QUIET)
+
+    def ticking(chosen: gr.SelectData) -> gr.Timer:
+        return gr.Timer(active=chosen.value == tab.label)
+
+    tabs.select(ticking, None, clock, queue=False, **QUIET)
     _offer(jobs)
 
 
 def off() -> None:
     """Draw, instead of the tab, why it is not there."""
-    gr.Markdown(NOT_HERE)
+    gr.Markdown(text(NOT_HERE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +106,9 @@ class _Buttons:
 
 def _buttons() -> _Buttons:
     with gr.Row():
-        stop = gr.Button("Stop", variant="stop", interactive=False, min_width=80, size="sm", elem_id="data-stop")
-        resume = gr.Button("Resume", interactive=False, min_width=80, size="sm", elem_id="data-resume")
-        delete = gr.Button("Delete job", interactive=False, min_width=80, size="sm", elem_id="data-delete")
+        stop = gr.Button(text("Stop"), variant="stop", interactive=False, min_width=80, size="sm", elem_id="data-stop")
+        resume = gr.Button(text("Resume"), interactive=False, min_width=80, size="sm", elem_id="data-resume")
+        delete = gr.Button(text("Delete job"), interactive=False, min_width=80, size="sm", elem_id="data-delete")
     return _Buttons(stop=stop, resume=resume, delete=delete)
 
 
@@ -110,39 +117,42 @@ def _form(tab: gr.Tab) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
 
     Phases and options come when the tab is opened; what was typed before the page was reloaded comes back.
     """
-    kinds = [(one.title, one.name) for one in PREPARABLES.values()]
-    kind = gr.Dropdown(kinds, value=kinds[0][1], label="Data set", elem_id="data-kind")
+    kinds = views.choices([(one.title, one.name) for one in PREPARABLES.values()])
+    kind = gr.Dropdown(kinds, value=kinds[0][1], label=text("Data set"), elem_id="data-kind")
     about = gr.HTML(elem_id="data-about")
     first = find(kinds[0][1])
-    source = gr.Textbox(label=first.source_label, info=first.source_help, max_lines=1, elem_id="data-source")
+    words = {"label": text(first.source_label), "info": text(first.source_help)}
+    source = gr.Textbox(**words, max_lines=1, elem_id="data-source")
     videos = gr.Textbox(
-        label="Folder of videos that you have",
-        info="May be empty. The others are downloaded.",
+        label=text("Folder of videos that you have"),
+        info=text("May be empty. The others are downloaded."),
         max_lines=1,
         visible=bool(first.videos),
         elem_id="data-videos",
     )
     out = gr.Textbox(
-        label="Folder for the results",
-        info="It is made when it is not there. The same folder again: what is done is kept.",
+        label=text("Folder for the results"),
+        info=text("It is made when it is not there. The same folder again: what is done is kept."),
         max_lines=1,
         elem_id="data-out",
     )
-    phases = gr.CheckboxGroup([], label="Phases", elem_id="data-phases")
-    name = gr.Textbox(label="Name of the job", info="Empty: the studio finds one.", max_lines=1, elem_id="data-name")
+    phases = gr.CheckboxGroup([], label=text("Phases"), elem_id="data-phases")
+    name = gr.Textbox(
+        label=text("Name of the job"), info=text("Empty: the studio finds one."), max_lines=1, elem_id="data-name"
+    )
     with gr.Row():
-        plan = gr.Button("Plan", elem_id="data-plan")
-        go = gr.Button("Launch", variant="primary", elem_id="data-go")
+        plan = gr.Button(text("Plan"), elem_id="data-plan")
+        go = gr.Button(text("Launch"), variant="primary", elem_id="data-go")
     planned = gr.HTML(elem_id="data-planned")
-    with gr.Accordion("Options", open=False):
+    with gr.Accordion(text("Options"), open=False):
         form = training_view.form_component(elem_id="data-form")
-        again = gr.Button("Take all changes back", size="sm", elem_id="data-again-form")
+        again = gr.Button(text("Take all changes back"), size="sm", elem_id="data-again-form")
     asked = [kind, source, videos, out, phases, name, form]
 
     def restore(before: Any) -> tuple[Any, ...]:
         try:
-            chosen, *texts, which, called, changes = before
-            return (chosen, *_filled(chosen, [str(one) for one in texts], which, changes), called)
+            chosen, *typed, which, called, changes = before
+            return (chosen, *_filled(chosen, [str(one) for one in typed], which, changes), called)
         except (SignError, TypeError, ValueError):  # nothing was kept, or what is not here any more
             return (gr.skip(), *_filled(kinds[0][1]), gr.skip())
 
@@ -153,17 +163,17 @@ def _form(tab: gr.Tab) -> tuple[list[Any], gr.Button, gr.Button, gr.HTML]:
     return asked, plan, go, planned
 
 
-def _filled(kind: str, texts: Any = None, phases: Any = None, changes: Any = None) -> tuple[Any, ...]:
-    """Words, places, phases and options of a kind; texts: what was typed as source, videos and results before."""
+def _filled(kind: str, typed: Any = None, phases: Any = None, changes: Any = None) -> tuple[Any, ...]:
+    """Words, places, phases and options of a kind; typed: source, videos and results as they were before."""
     preparable, names = find(kind), preparing.phases_of(kind)
-    source, videos, out = ({} if texts is None else {"value": text} for text in texts or ("", "", ""))
+    source, videos, out = ({} if typed is None else {"value": one} for one in typed or ("", "", ""))
     return (
         data_view.about(preparable.title, preparable.about),
-        gr.update(label=preparable.source_label, info=preparable.source_help, **source),
+        gr.update(label=text(preparable.source_label), info=text(preparable.source_help), **source),
         gr.update(visible=bool(preparable.videos), **videos),
         gr.update(**out),
         gr.update(
-            choices=[(one.capitalize(), one) for one in names],
+            choices=[(phase_name(one), one) for one in names],
             value=[one for one in names if phases is None or one in phases],
             visible=bool(names),
         ),
@@ -201,26 +211,33 @@ def _act(jobs: Jobs, table: gr.HTML, status: gr.HTML, buttons: _Buttons, sure: g
     with sure:
         doomed = gr.HTML(padding=True)
         with gr.Row():
-            yes = gr.Button("Delete the job", variant="stop", elem_id="data-yes")
-            no = gr.Button("Keep", elem_id="data-no")
+            yes = gr.Button(text("Delete the job"), variant="stop", elem_id="data-yes")
+            no = gr.Button(text("Keep"), elem_id="data-no")
 
     def on_stop(chosen: str) -> str:
         jobs.stop(_chosen(chosen), wait=False)
-        return views.message(f"{jobs.get(chosen).name} is asked to stop: it ends what it is at, and can go on later.")
+        words = text("{name} is asked to stop: it ends what it is at, and can go on later.", name=jobs.get(chosen).name)
+        return views.message(words)
 
     def on_resume(chosen: str) -> str:
         jobs.resume(_chosen(chosen))
-        return views.message(f"{jobs.get(chosen).name} will go on: what is done is kept, what failed is tried again.")
+        words = text("{name} will go on: what is done is kept, what failed is tried again.", name=jobs.get(chosen).name)
+        return views.message(words)
 
     def on_delete(chosen: str) -> tuple[Any, ...]:
         job = jobs.get(_chosen(chosen))
-        words = f"Delete the job {job.name} with its log? The data set in {job.data} stays as it is."
+        words = text(
+            "Delete the job {name} with its log? The data set in {folder} stays as it is.",
+            name=job.name,
+            folder=job.data,
+        )
         return gr.update(visible=True), views.message(words)
 
     def on_yes(chosen: str) -> tuple[Any, ...]:
         name = jobs.get(_chosen(chosen)).name
         jobs.delete(chosen)
-        return views.message(f"{name} is deleted; its data set is still there."), "", gr.update(visible=False)
+        words = text("{name} is deleted; its data set is still there.", name=name)
+        return views.message(words), "", gr.update(visible=False)
 
     no.click(lambda: gr.update(visible=False), None, sure, **QUIET)
     buttons.delete.click(user_errors(on_delete), table, [sure, doomed], **QUIET)
@@ -233,7 +250,7 @@ def _act(jobs: Jobs, table: gr.HTML, status: gr.HTML, buttons: _Buttons, sure: g
 
 
 def _chosen(job: str) -> str:
-    chosen: str = required(job, "No job is chosen.")
+    chosen: str = required(job, text("No job is chosen."))
     return chosen
 
 
@@ -259,10 +276,6 @@ def _allowed(job: Job | None) -> list[Any]:
     """Which of the buttons can be pressed."""
     ended = job is not None and job.ended
     return [gr.update(interactive=allowed) for allowed in (job is not None and not ended, ended, ended)]
-
-
-def _ticking(chosen: gr.SelectData) -> gr.Timer:
-    return gr.Timer(active=chosen.value == "Data")
 
 
 def _offer(jobs: Jobs) -> None:

@@ -21,10 +21,11 @@ from models.recognition.live import LiveView
 from models.recognition.results import RecognizedSegment, Recognizer
 from studio.cameras import MAX_CAMERAS, CameraOff, Cameras, read_picture
 from studio.limits import Limits
+from studio.texts import later, text
 from studio.ui.errors import user_errors
 
 SCRIPT = Path(__file__).resolve().parents[3] / "assets" / "live.js"
-PRIVACY = (
+PRIVACY = later(
     "While the camera is on, its picture is sent to this studio, looked at and forgotten; nothing of it is stored."
 )
 STREAM_EVERY_S = 0.1
@@ -34,43 +35,85 @@ CAMERA = """
 <div class="live" data-state="off">
   <div class="live-main">
     <div class="live-stage">
-      <video data-live="video" muted playsinline aria-label="Your camera, mirrored"></video>
+      <video data-live="video" muted playsinline aria-label="{{words.mirrored}}"></video>
       <canvas data-live="overlay" aria-hidden="true"></canvas>
-      <p class="live-state" data-live="state" role="status">The camera is off.</p>
+      <p class="live-state" data-live="state" role="status">{{words.camera_off}}</p>
       <p class="live-tip" data-live="tip" role="status"></p>
     </div>
     <p class="live-error" data-live="error" role="alert"></p>
     <div class="live-line">
-      <p class="live-caption" data-live="caption" role="log" aria-live="polite" aria-label="What was signed"></p>
+      <p class="live-caption" data-live="caption" role="log" aria-live="polite" aria-label="{{words.signed}}"></p>
       <p class="live-guess" data-live="guess" aria-hidden="true"></p>
     </div>
     <p class="live-buttons">
-      <button type="button" class="live-go" data-live="go">Start the camera</button>
-      <button type="button" data-live="clear">Clear</button>
+      <button type="button" class="live-go" data-live="go">{{words.start}}</button>
+      <button type="button" data-live="clear">{{words.clear}}</button>
     </p>
-    <p class="live-note">{{privacy}}</p>
+    <p class="live-note">{{words.privacy}}</p>
   </div>
   <div class="live-side">
     <div class="live-activity">
-      <span id="live-activity-name">Signing activity</span>
+      <span id="live-activity-name">{{words.activity}}</span>
       <div class="live-meter" data-live="activity" role="meter" aria-labelledby="live-activity-name"
-           aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" aria-valuetext="off"><div></div></div>
-      <strong data-live="signing">off</strong>
+           aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" aria-valuetext="{{words.off}}"><div></div></div>
+      <strong data-live="signing">{{words.off}}</strong>
     </div>
     <dl class="facts">
-      <div><dt>Pictures per second</dt><dd data-live="fps">–</dd></div>
-      <div><dt>Delay, camera to screen</dt><dd data-live="delay">–</dd></div>
-      <div><dt>Shoulders and arms</dt><dd data-live="body">–</dd></div>
-      <div><dt>Left hand</dt><dd data-live="left">–</dd></div>
-      <div><dt>Right hand</dt><dd data-live="right">–</dd></div>
+      <div><dt>{{words.fps}}</dt><dd data-live="fps">–</dd></div>
+      <div><dt>{{words.delay}}</dt><dd data-live="delay">–</dd></div>
+      <div><dt>{{words.body}}</dt><dd data-live="body">–</dd></div>
+      <div><dt>{{words.left}}</dt><dd data-live="left">–</dd></div>
+      <div><dt>{{words.right}}</dt><dd data-live="right">–</dd></div>
     </dl>
-    <h3 id="live-signs-name">Newest signs</h3>
-    <p class="live-empty" data-live="empty">None yet. Start the camera and sign.</p>
+    <h3 id="live-signs-name">{{words.newest}}</h3>
+    <p class="live-empty" data-live="empty">{{words.none}}</p>
     <ol class="live-signs" data-live="signs" aria-labelledby="live-signs-name"></ol>
     <p class="live-note" data-live="recognizer"></p>
   </div>
 </div>
 """
+
+WORDS = {
+    "mirrored": later("Your camera, mirrored"),
+    "signed": later("What was signed"),
+    "camera_off": later("The camera is off."),
+    "starting": later("Starting …"),
+    "start": later("Start the camera"),
+    "cancel": later("Cancel"),
+    "stop": later("Stop the camera"),
+    "clear": later("Clear"),
+    "privacy": PRIVACY,
+    "activity": later("Signing activity"),
+    "off": later("off"),
+    "signing": later("signing"),
+    "not_signing": later("not signing"),
+    "fps": later("Pictures per second"),
+    "delay": later("Delay, camera to screen"),
+    "body": later("Shoulders and arms"),
+    "left": later("Left hand"),
+    "right": later("Right hand"),
+    "seen": later("✔ seen"),
+    "not_seen": later("✘ not seen"),
+    "newest": later("Newest signs"),
+    "none": later("None yet. Start the camera and sign."),
+    "unknown": later("Unknown sign"),
+    "unknown_spoken": later("unknown sign"),
+    "others": later("or {signs}"),
+    "nearest": later("nearest: {signs}"),
+    "left_tab": later("The camera was stopped when you left this tab."),
+    "went_away": later("The camera went away. Connect it, then start again."),
+    "not_safe": later("The browser gives a camera only to pages on this computer or with https in their address."),
+    "no_answer": later("The studio does not answer ({error}). Load the page again."),
+    "NotAllowedError": later(
+        "The browser may not use the camera. Allow it in the settings beside the address, then start again."
+    ),
+    "NotFoundError": later("No camera was found. Connect one, then start again."),
+    "NotReadableError": later(
+        "The camera cannot be read; another program may be using it. Close that, then start again."
+    ),
+}
+"""What the page says, for the template and the script. {signs} and {error} are filled in there; the last ones are
+called what browsers call these errors."""
 
 
 def build(_limits: Limits, recognizer: Callable[[gr.Request], Recognizer]) -> Cameras:
@@ -107,7 +150,7 @@ def build(_limits: Limits, recognizer: Callable[[gr.Request], Recognizer]) -> Ca
         html_template=CAMERA,
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         server_functions=[open_camera, see_camera, close_camera],
-        privacy=PRIVACY,
+        words={name: text(english) for name, english in WORDS.items()},
         elem_id="live-camera",
     )
     _fallback(cameras, recognizer)
@@ -116,11 +159,11 @@ def build(_limits: Limits, recognizer: Callable[[gr.Request], Recognizer]) -> Ca
 
 def _fallback(cameras: Cameras, recognizer: Callable[[gr.Request], Recognizer]) -> None:
     """The same by Gradio's webcam: slower, and without the drawing over the picture."""
-    with gr.Accordion("If the camera does not start", open=False):
-        gr.Markdown("A simpler way, which is slower: press Record, and read beside the picture what is seen.")
+    with gr.Accordion(text("If the camera does not start"), open=False):
+        gr.Markdown(text("A simpler way, which is slower: press Record, and read beside the picture what is seen."))
         with gr.Row():
             camera = gr.Image(
-                label="Camera",
+                label=text("Camera"),
                 sources=["webcam"],
                 streaming=True,
                 height=320,
@@ -167,14 +210,14 @@ def _answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def _token(message: Any) -> str:
     token = message.get("token") if isinstance(message, dict) else None
     if not isinstance(token, str):
-        raise SignError("The camera has no name; load the page again.")
+        raise SignError(text("The camera has no name; load the page again."))
     return token
 
 
 def _time_ms(message: dict[str, Any]) -> float:
     value = message.get("time_ms")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise SignError("The camera's picture has no time; load the page again.")
+        raise SignError(text("The camera's picture has no time; load the page again."))
     return float(value)
 
 
@@ -189,7 +232,7 @@ def _packed(view: LiveView) -> dict[str, Any]:
         "guess": view.guess,
         "recent": [_packed_segment(segment) for segment in view.recent],
         "num_signs": view.num_signs,
-        "tip": view.tip,
+        "tip": text(view.tip or ""),
         "fps": round(view.fps, 1),
         "work_ms": round(view.work_ms, 1),
     }
@@ -202,18 +245,21 @@ def _packed_segment(segment: RecognizedSegment) -> dict[str, Any]:
 
 def _streamed(view: LiveView) -> str:
     """A view as HTML, for the simpler way."""
-    words = " ".join(escape(word) for word in view.caption) or "Nothing was signed yet."
+    words = " ".join(escape(word) for word in view.caption) or escape(text("Nothing was signed yet."))
+    signing = text(WORDS["signing"] if view.signing else WORDS["not_signing"])
     rows = {
-        "Pictures per second": f"{view.fps:.0f}",
-        "Signing activity": f"{view.activity:.0%}, {'signing' if view.signing else 'not signing'}",
-        "Shoulders and arms": _found(view.body_found),
-        "Left hand": _found(view.hands_found[0]),
-        "Right hand": _found(view.hands_found[1]),
+        "fps": f"{view.fps:.0f}",
+        "activity": f"{view.activity:.0%}, {signing}",
+        "body": _found(view.body_found),
+        "left": _found(view.hands_found[0]),
+        "right": _found(view.hands_found[1]),
     }
-    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows.items())
-    tip = f'<p class="live-tip">{escape(view.tip)}</p>' if view.tip else ""
+    facts = "".join(
+        f"<div><dt>{escape(text(WORDS[name]))}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items()
+    )
+    tip = f'<p class="live-tip">{escape(text(view.tip))}</p>' if view.tip else ""
     return f'<p class="live-caption" aria-live="polite">{words}</p>{tip}<dl class="facts">{facts}</dl>'
 
 
 def _found(there: bool) -> str:
-    return "✔ seen" if there else "✘ not seen"
+    return text(WORDS["seen"] if there else WORDS["not_seen"])

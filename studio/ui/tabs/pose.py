@@ -14,18 +14,20 @@ from models.progress import Progress
 from studio import signs
 from studio.inputs import check_batch, check_clip, parse_crop
 from studio.limits import Limits
+from studio.texts import later, text
 from studio.ui import sessions, views
 from studio.ui.errors import required, user_errors
+from studio.ui.remembering import keep, named
 from studio.ui.source import signing_video
 from studio.ui.streaming import live
 
 PREVIEWS = [
-    ("Landmarks over the video", "overlay"),
-    ("Video and skeleton side by side", "side_by_side"),
-    ("Skeleton alone", "skeleton"),
-    ("OpenPose map, for ControlNet", "openpose"),
+    (later("Landmarks over the video"), "overlay"),
+    (later("Video and skeleton side by side"), "side_by_side"),
+    (later("Skeleton alone"), "skeleton"),
+    (later("OpenPose map, for ControlNet"), "openpose"),
 ]
-RATES = [("As recorded", 0), ("25 frames/s", 25), ("30 frames/s", 30), ("50 frames/s", 50)]
+RATES = [(later("As recorded"), 0), (later("25 frames/s"), 25), (later("30 frames/s"), 30), (later("50 frames/s"), 50)]
 VIDEO_TYPES = ["video", ".mkv", ".mov", ".avi", ".webm", ".mp4", ".m4v", ".gif"]
 
 
@@ -35,16 +37,24 @@ def build(limits: Limits) -> gr.Video:
         with gr.Column(scale=5, min_width=340):
             clip = signing_video("pose-clip")
             options = _options()
+            keep("pose", named(product_options, options))
             with gr.Row():
-                go = gr.Button("Extract pose", variant="primary", elem_id="pose-go")
-                stop = gr.Button("Stop", variant="stop", elem_id="pose-stop")
+                go = gr.Button(text("Extract pose"), variant="primary", elem_id="pose-go")
+                stop = gr.Button(text("Stop"), variant="stop", elem_id="pose-stop")
         with gr.Column(scale=6, min_width=340):
-            status = gr.HTML(views.message("Upload or record a clip, then extract its pose."), elem_id="pose-status")
-            preview = gr.Video(label="Preview", interactive=False, height=400, elem_id="pose-preview")
+            status = gr.HTML(
+                views.message(text("Upload or record a clip, then extract its pose.")), elem_id="pose-status"
+            )
+            preview = gr.Video(label=text("Preview"), interactive=False, height=400, elem_id="pose-preview")
             verdict = gr.HTML(elem_id="pose-verdict")
     light, dark = _timeline("timeline-light"), _timeline("timeline-dark")
     files = gr.File(
-        label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="pose-files", height=250
+        label=text("Downloads"),
+        file_count="multiple",
+        interactive=False,
+        visible=False,
+        elem_id="pose-files",
+        height=250,
     )
     extracted, adding = _add_to_lexicon()
     _batch(limits, options)
@@ -53,24 +63,24 @@ def build(limits: Limits) -> gr.Video:
 
     @user_errors
     def extract(request: gr.Request, path: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
-        required(path, "There is no clip yet; upload or record one first.")
+        required(path, text("There is no clip yet; upload or record one first."))
         check_clip(path, limits)
-        page, chosen = sessions.session(request), _chosen(*values)
+        page, chosen = sessions.session(request), product_options(*values)
         folder = page.new_folder()
         hidden = gr.update(visible=False)
         yield from live(
             lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set),
             page.stop,
-            first=(views.message("Starting …"), None, "", hidden, hidden, hidden, None, hidden),
+            first=(views.message(text("Starting …")), None, "", hidden, hidden, hidden, None, hidden),
             shown=_shown,
-            stopped=(views.message(views.STOPPED), *[gr.skip()] * 7),
+            stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 7),
         )
 
     go.click(
         extract,
         [clip, *options],
         outputs,
-        api_name="extract_pose",
+        api_visibility="private",
         show_progress="minimal",  # the place in the queue
         show_progress_on=status,
         concurrency_id="work",
@@ -83,18 +93,22 @@ def build(limits: Limits) -> gr.Video:
 def _add_to_lexicon() -> tuple[gr.State, gr.Accordion]:
     """Keep the extracted sign under a gloss; returns what holds its pose, and the section, shown once there is one."""
     extracted = gr.State(None)
-    with gr.Accordion("Add to the lexicon", open=False, visible=False, elem_id="pose-add") as section:
+    with gr.Accordion(text("Add to the lexicon"), open=False, visible=False, elem_id="pose-add") as section:
         with gr.Row():
-            gloss = gr.Textbox(label="Gloss", placeholder="MY-SIGN", elem_id="add-gloss")
-            words = gr.Textbox(label="Words", placeholder="my sign, our sign", info="In English, with commas.")
-        add = gr.Button("Add this sign", elem_id="add-go")
+            gloss = gr.Textbox(label=text("Gloss"), placeholder="MY-SIGN", elem_id="add-gloss")
+            words = gr.Textbox(
+                label=text("Words"), placeholder=text("my sign, our sign"), info=text("In English, with commas.")
+            )
+        add = gr.Button(text("Add this sign"), elem_id="add-go")
         status = gr.HTML(elem_id="add-status")
-        archive = gr.File(label="Your signs as a lexicon (zip)", interactive=False, visible=False, elem_id="add-zip")
+        archive = gr.File(
+            label=text("Your signs as a lexicon (zip)"), interactive=False, visible=False, elem_id="add-zip"
+        )
 
     @user_errors
     def on_click(request: gr.Request, pose: str | None, name: str, meanings: str) -> tuple[Any, ...]:
-        required(pose, "There is no pose yet; extract one first.")
-        required((name or "").strip(), "The sign has no name yet; write a gloss such as MY-SIGN.")
+        required(pose, text("There is no pose yet; extract one first."))
+        required((name or "").strip(), text("The sign has no name yet; write a gloss such as MY-SIGN."))
         page = sessions.session(request)
         words, packed = signs.keep(pose, name, meanings or "", page.lexicon, page.new_folder())
         return views.message(words), gr.update(value=packed, visible=packed is not None)
@@ -106,9 +120,9 @@ def _add_to_lexicon() -> tuple[gr.State, gr.Accordion]:
 def _timeline(theme_class: str) -> gr.Image:
     """The figure for one of the two themes; the style sheet shows the one that fits."""
     return gr.Image(
-        label="What was seen, when",
+        label=text("What was seen, when"),
         show_label=False,
-        alt_text="Timeline: when the body, the face and each hand were seen, and how fast the wrists moved",
+        alt_text=text("Timeline: when the body, the face and each hand were seen, and how fast the wrists moved"),
         interactive=False,
         visible=False,
         buttons=["download", "fullscreen"],
@@ -117,35 +131,42 @@ def _timeline(theme_class: str) -> gr.Image:
 
 
 def _options() -> list[Any]:
-    """The option widgets, in the order of `_chosen`."""
-    with gr.Accordion("Options", open=False):
-        preview = gr.Dropdown(PREVIEWS, value="overlay", label="Preview")
-        rate = gr.Dropdown(RATES, value=0, label="Frame rate", info="A clip with uneven timing is always made even.")
-        with gr.Row():
-            start = gr.Number(0, label="Start (seconds)", info="0: from the beginning.", minimum=0)
-            end = gr.Number(0, label="End (seconds)", info="0: to the end.", minimum=0)
-        crop = gr.Textbox(
-            label="Crop", placeholder="left, top, right, bottom", info="In pixels; empty: the whole picture."
+    """The option widgets, in the order of `product_options`."""
+    with gr.Accordion(text("Options"), open=False):
+        preview = gr.Dropdown(views.choices(PREVIEWS), value="overlay", label=text("Preview"))
+        rate = gr.Dropdown(
+            views.choices(RATES),
+            value=0,
+            label=text("Frame rate"),
+            info=text("A clip with uneven timing is always made even."),
         )
-        irises = gr.Checkbox(False, label="Irises too", info="478 face landmarks instead of 468.")
+        with gr.Row():
+            start = gr.Number(0, label=text("Start (seconds)"), info=text("0: from the beginning."), minimum=0)
+            end = gr.Number(0, label=text("End (seconds)"), info=text("0: to the end."), minimum=0)
+        crop = gr.Textbox(
+            label=text("Crop"),
+            placeholder=text("left, top, right, bottom"),
+            info=text("In pixels; empty: the whole picture."),
+        )
+        irises = gr.Checkbox(False, label=text("Irises too"), info=text("478 face landmarks instead of 468."))
         recover = gr.Checkbox(
-            False, label="Look again for lost hands", info="Slower; what it finds has a confidence below 1."
+            False, label=text("Look again for lost hands"), info=text("Slower; what it finds has a confidence below 1.")
         )
         steps = gr.CheckboxGroup(
             [
-                ("Fill short gaps of the hands", "fill"),
-                ("Reduce to hands, arms and face contours", "reduce"),
-                ("Normalise by the shoulders", "normalize"),
-                ("Trim to the signing", "trim"),
-                ("Anonymise the body's proportions", "anonymize"),
+                (text("Fill short gaps of the hands"), "fill"),
+                (text("Reduce to hands, arms and face contours"), "reduce"),
+                (text("Normalise by the shoulders"), "normalize"),
+                (text("Trim to the signing"), "trim"),
+                (text("Anonymise the body's proportions"), "anonymize"),
             ],
             value=[],
-            label="Also give a cleaned pose",
+            label=text("Also give a cleaned pose"),
         )
     return [preview, rate, start, end, crop, irises, recover, steps]
 
 
-def _chosen(
+def product_options(
     preview: str,
     rate: int,
     start: float | None,
@@ -155,6 +176,7 @@ def _chosen(
     recover: bool,
     steps: list[str],
 ) -> ProductOptions:
+    """What to make of a clip, as the form and programs say it."""
     return ProductOptions(
         pose=PoseOptions(
             fps=rate or None,
@@ -180,9 +202,9 @@ def _chosen(
 
 def _shown(report: tuple[str, Progress] | Products) -> tuple[Any, ...]:
     if not isinstance(report, Products):
-        return (views.progress(*report), *[gr.skip()] * 7)
+        return (views.progress(text(report[0]), report[1]), *[gr.skip()] * 7)
     return (
-        views.message("Done. Look at the preview, then take what you need from the downloads below."),
+        views.message(text("Done. Look at the preview, then take what you need from the downloads below.")),
         report.preview,
         views.quality(report.report),
         gr.update(value=report.figure_light, visible=True),
@@ -200,40 +222,40 @@ def _batch_shown(report: BatchProducts) -> tuple[Any, ...]:
 
 def _batch(limits: Limits, options: list[Any]) -> None:
     """Several clips at once, a zip back."""
-    with gr.Accordion("Several clips at once", open=False):
+    with gr.Accordion(text("Several clips at once"), open=False):
         clips = gr.File(
-            label=f"Clips (up to {limits.max_batch_clips})",
+            label=text("Clips (up to {most})", most=limits.max_batch_clips),
             file_count="multiple",
             file_types=VIDEO_TYPES,
             elem_id="batch-clips",
         )
-        gr.Markdown("The options above hold for every clip.")
+        gr.Markdown(text("The options above hold for every clip."))
         with gr.Row():
-            go = gr.Button("Extract all", variant="primary", elem_id="batch-go")
-            stop = gr.Button("Stop", variant="stop")
+            go = gr.Button(text("Extract all"), variant="primary", elem_id="batch-go")
+            stop = gr.Button(text("Stop"), variant="stop")
         status = gr.HTML(elem_id="batch-status")
         table = gr.HTML(elem_id="batch-table")
-        archive = gr.File(label="All results (zip)", interactive=False, visible=False, elem_id="batch-zip")
+        archive = gr.File(label=text("All results (zip)"), interactive=False, visible=False, elem_id="batch-zip")
 
     @user_errors
     def extract(request: gr.Request, paths: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
-        required(paths, "There are no clips yet; upload some first.")
+        required(paths, text("There are no clips yet; upload some first."))
         check_batch(paths, limits)
-        page, chosen = sessions.session(request), _chosen(*values)
+        page, chosen = sessions.session(request), product_options(*values)
         folder = page.new_folder()
         yield from live(
             lambda tell: make_many_products(paths, folder, chosen, tell, page.stop.is_set),
             page.stop,
-            first=(views.message("Starting …"), "", gr.update(visible=False)),
+            first=(views.message(text("Starting …")), "", gr.update(visible=False)),
             shown=_batch_shown,
-            stopped=(views.message(views.STOPPED), gr.skip(), gr.skip()),
+            stopped=(views.message(text(views.STOPPED)), gr.skip(), gr.skip()),
         )
 
     go.click(
         extract,
         [clips, *options],
         [status, table, archive],
-        api_name="extract_poses",
+        api_visibility="private",
         show_progress="minimal",  # the place in the queue
         show_progress_on=status,
         concurrency_id="work",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +13,10 @@ from studio.inputs import check_batch
 from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.recognizing import BatchRecognized, Recognized, Step
+from studio.texts import text
 from studio.ui import segments_view, sessions, teach, views
 from studio.ui.errors import required, user_errors
+from studio.ui.remembering import keep
 from studio.ui.source import signing_video
 from studio.ui.streaming import live
 from studio.ui.tabs import actions
@@ -52,18 +53,20 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
             engine = gr.Dropdown(
                 choices(jobs),
                 value=seeing.LANDMARKS,
-                label="Recognizer",
-                info="Landmarks are read by MediaPipe; a model of pictures looks at the video itself.",
+                label=text("Recognizer"),
+                info=text("Landmarks are read by MediaPipe; a model of pictures looks at the video itself."),
                 elem_id="recognize-engine",
             )
+            keep("recognize", {"engine": engine}, {"engine": lambda: choices(jobs)})
             with gr.Row():
-                go = gr.Button("Recognize", variant="primary", elem_id="recognize-go")
-                stop = gr.Button("Stop", variant="stop", elem_id="recognize-stop")
+                go = gr.Button(text("Recognize"), variant="primary", elem_id="recognize-go")
+                stop = gr.Button(text("Stop"), variant="stop", elem_id="recognize-stop")
         with gr.Column(scale=6, min_width=340):
             status = gr.HTML(
-                views.message("Upload or record a clip, then recognize what is signed."), elem_id="recognize-status"
+                views.message(text("Upload or record a clip, then recognize what is signed.")),
+                elem_id="recognize-status",
             )
-            video = gr.Video(label="The clip, captioned", interactive=False, height=400, elem_id=VIDEO)
+            video = gr.Video(label=text("The clip, captioned"), interactive=False, height=400, elem_id=VIDEO)
             about = gr.HTML(elem_id="recognize-about")
     timeline = segments_view.timeline_component(elem_id="recognize-timeline")
     table = segments_view.buttons_component(elem_id="recognize-table")
@@ -71,7 +74,7 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
     made = gr.State(None)
     compared = _comparison(table, made, limits)
     files = gr.File(
-        label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="recognize-files"
+        label=text("Downloads"), file_count="multiple", interactive=False, visible=False, elem_id="recognize-files"
     )
     teach.build(limits)
     _batch(limits, make)
@@ -81,31 +84,28 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
     def on_go(
         request: gr.Request, path: str | None, pose_path: str | None, engine: str = seeing.LANDMARKS
     ) -> Iterator[tuple[Any, ...]]:
-        source = required(path or pose_path, "There is no clip yet; upload or record one first.")
+        source = required(path or pose_path, text("There is no clip yet; upload or record one first."))
         page = sessions.session(request)
         folder, among = page.new_folder(), signs.lexicons(page.lexicon)
         picked = seeing.find_engine(engine, jobs)
 
         def work(tell: Callable[[Step], None]) -> Recognized:
-            if picked.of_pictures and picked.folder is not None:
-                return seeing.see_clip(source, folder, picked.folder, limits, tell, page.stop.is_set)
-            ready = make if picked.folder is None else functools.partial(recognizing.ready, folder=picked.folder)
-            return recognizing.recognize_clip(source, folder, among, limits, tell, page.stop.is_set, make=ready)
+            return seeing.recognize_with(picked, source, folder, among, limits, tell, page.stop.is_set, make=make)
 
         hidden = gr.update(visible=False)
         yield from live(
             work,
             page.stop,
-            first=(views.message("Starting …"), None, "", "", "", hidden, hidden, None, ""),
+            first=(views.message(text("Starting …")), None, "", "", "", hidden, hidden, None, ""),
             shown=_shown,
-            stopped=(views.message(views.STOPPED), *[gr.skip()] * 8),
+            stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 8),
         )
 
     go.click(
         on_go,
         [clip, pose, engine],
         [status, video, about, timeline, table, compared, files, made, stages],
-        api_name="recognize",
+        api_visibility="private",
         show_progress="minimal",  # the place in the queue
         show_progress_on=status,
         concurrency_id="work",
@@ -150,8 +150,8 @@ def _shown(report: Step | Recognized) -> tuple[Any, ...]:
 def _source() -> tuple[gr.Video, gr.File]:
     """A clip, or a .pose file: giving one takes the other away, so that it is clear what is recognized."""
     clip = signing_video("recognize-clip")
-    with gr.Accordion("Or a .pose file", open=False):
-        pose = gr.File(label=".pose file", file_types=[".pose"], elem_id="recognize-pose")
+    with gr.Accordion(text("Or a .pose file"), open=False):
+        pose = gr.File(label=text(".pose file"), file_types=[".pose"], elem_id="recognize-pose")
     pose.upload(lambda: None, None, clip, **QUIET)
     clip.change(lambda path: None if path else gr.skip(), clip, pose, **QUIET)
     return clip, pose
@@ -163,21 +163,26 @@ def _comparison(table: gr.HTML, made: gr.State, limits: Limits) -> gr.Group:
         words = gr.HTML(elem_id="recognize-why", padding=True)
         with gr.Row():
             segment = gr.Video(
-                label="Your clip", interactive=False, height=360, autoplay=True, loop=True, elem_id="recognize-segment"
+                label=text("Your clip"),
+                interactive=False,
+                height=360,
+                autoplay=True,
+                loop=True,
+                elem_id="recognize-segment",
             )
             sign = gr.Video(
-                label="The sign in the lexicon",
+                label=text("The sign in the lexicon"),
                 interactive=False,
                 height=360,
                 autoplay=True,
                 loop=True,
                 elem_id="recognize-sign",
             )
-        both = gr.Button("Play both from the start", elem_id="recognize-both")
+        both = gr.Button(text("Play both from the start"), elem_id="recognize-both")
 
     @user_errors
     def on_select(request: gr.Request, picked: gr.EventData, one: Recognized | None) -> tuple[Any, ...]:
-        required(one, "There is nothing to compare yet; recognize a clip first.")
+        required(one, text("There is nothing to compare yet; recognize a clip first."))
         page = sessions.session(request)
         compared = comparing.compare(
             one, int(picked.segment), int(picked.candidate), page.new_folder(), signs.lexicons(page.lexicon)
@@ -186,7 +191,7 @@ def _comparison(table: gr.HTML, made: gr.State, limits: Limits) -> gr.Group:
             gr.update(visible=True),
             segments_view.comparison(compared),
             str(compared.clip),
-            gr.update(value=str(compared.sign), label=f"{compared.candidate.gloss} in the lexicon"),
+            gr.update(value=str(compared.sign), label=text("{gloss} in the lexicon", gloss=compared.candidate.gloss)),
         )
 
     table.select(
@@ -205,39 +210,41 @@ def _comparison(table: gr.HTML, made: gr.State, limits: Limits) -> gr.Group:
 
 def _batch(limits: Limits, make: recognizing.Ready) -> None:
     """Several clips at once, a zip back."""
-    with gr.Accordion("Several clips at once", open=False, elem_id="recognize-batch"):
+    with gr.Accordion(text("Several clips at once"), open=False, elem_id="recognize-batch"):
         clips = gr.File(
-            label=f"Clips or .pose files (up to {limits.max_batch_clips})",
+            label=text("Clips or .pose files (up to {most})", most=limits.max_batch_clips),
             file_count="multiple",
             file_types=[*VIDEO_TYPES, ".pose"],
             elem_id="recognize-batch-clips",
         )
         with gr.Row():
-            go = gr.Button("Recognize all", variant="primary", elem_id="recognize-batch-go")
-            stop = gr.Button("Stop", variant="stop")
+            go = gr.Button(text("Recognize all"), variant="primary", elem_id="recognize-batch-go")
+            stop = gr.Button(text("Stop"), variant="stop")
         status = gr.HTML(elem_id="recognize-batch-status")
         table = gr.HTML(elem_id="recognize-batch-table")
-        archive = gr.File(label="All results (zip)", interactive=False, visible=False, elem_id="recognize-batch-zip")
+        archive = gr.File(
+            label=text("All results (zip)"), interactive=False, visible=False, elem_id="recognize-batch-zip"
+        )
 
     @user_errors
     def on_go(request: gr.Request, paths: list[str] | None) -> Iterator[tuple[Any, ...]]:
-        required(paths, "There are no clips yet; upload some first.")
+        required(paths, text("There are no clips yet; upload some first."))
         check_batch(paths, limits)
         page = sessions.session(request)
         folder, among = page.new_folder(), signs.lexicons(page.lexicon)
         yield from live(
             lambda tell: recognizing.recognize_many(paths, folder, among, limits, tell, page.stop.is_set, make=make),
             page.stop,
-            first=(views.message("Starting …"), "", gr.update(visible=False)),
+            first=(views.message(text("Starting …")), "", gr.update(visible=False)),
             shown=_batch_shown,
-            stopped=(views.message(views.STOPPED), gr.skip(), gr.skip()),
+            stopped=(views.message(text(views.STOPPED)), gr.skip(), gr.skip()),
         )
 
     go.click(
         on_go,
         clips,
         [status, table, archive],
-        api_name="recognize_clips",
+        api_visibility="private",
         show_progress="minimal",  # the place in the queue
         show_progress_on=status,
         concurrency_id="work",

@@ -12,6 +12,7 @@ from models.errors import SignError
 from studio import training
 from studio.jobs import Job, Jobs
 from studio.limits import Limits
+from studio.texts import later, text, texts
 from studio.trainables import TRAINABLES, find
 from studio.training import Order
 from studio.ui import sessions, training_view, views
@@ -21,11 +22,8 @@ from studio.ui.streaming import live
 from studio.ui.training_plots import MOST_RUNS, Plotter
 from studio.watching import Watch
 
-DATA = [("Demo data, made here", "demo"), ("A folder on this computer", "folder")]
-NOT_HERE = (
-    "Training from this page is off, because everybody who can open it could start, stop and delete runs. Whoever "
-    "runs this server turns it on by setting SIGN_STUDIO_TRAIN=1; `signstudio train` on the command line works anyway."
-)
+DATA = [(later("Demo data, made here"), "demo"), (later("A folder on this computer"), "folder")]
+PRESETS = {"demo": later("Demo"), "full": later("Full")}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 RESUMABLE = ("stopped", "failed", "crashed")
 
@@ -71,14 +69,18 @@ def build(
             buttons = _buttons(onward)
             status = gr.HTML(elem_id="train-status")
             files = gr.File(
-                label="Downloads", file_count="multiple", interactive=False, visible=False, elem_id="train-files"
+                label=text("Downloads"),
+                file_count="multiple",
+                interactive=False,
+                visible=False,
+                elem_id="train-files",
             )
             sure = gr.Group(visible=False, elem_id="train-sure")
             detail = gr.HTML(elem_id="train-detail")
             plots = gr.HTML(elem_id="train-plots")
-            with gr.Accordion("Newest figures as a table", open=False):
+            with gr.Accordion(text("Newest figures as a table"), open=False):
                 figures = gr.HTML(elem_id="train-figures")
-            with gr.Accordion("Log", open=False):
+            with gr.Accordion(text("Log"), open=False):
                 log = gr.HTML(elem_id="train-log")
     made, seen = gr.State(None), gr.State(_Seen())
     shown = [table, detail, plots, figures, log, *buttons.all, made, seen]
@@ -86,15 +88,16 @@ def build(
 
     def on_launch(*values: Any) -> tuple[Any, ...]:
         run = training.launch(jobs, _order(hosted, *values))
-        return views.message(f"{jobs.get(run).name} is launched. It goes on when you close this page."), [run]
+        name = jobs.get(run).name
+        return views.message(text("{name} is launched. It goes on when you close this page.", name=name)), [run]
 
     def on_plan(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         order, mine = _order(hosted, *values), sessions.session(request)
         yield from live(
             lambda tell: training.plan_apart(jobs, order, tell, mine.stop.is_set),
             mine.stop,
-            first=(views.message("Looking at the data, and measuring a few steps …"),),
-            shown=lambda found: (views.message(found) if isinstance(found, str) else training_view.plan(found),),
+            first=(views.message(text("Looking at the data, and measuring a few steps …")),),
+            shown=lambda found: (views.message(text(found)) if isinstance(found, str) else training_view.plan(found),),
             stopped=("",),
         )
 
@@ -113,14 +116,18 @@ def build(
     for event in (tab.select, table.input, *(event.success for event in changed)):
         event(page.shown, [table, seen], shown, **QUIET)
     clock.tick(page.shown, [table, seen], shown, queue=False, **QUIET)
-    tabs.select(_ticking, None, clock, queue=False, **QUIET)
+
+    def ticking(chosen: gr.SelectData) -> gr.Timer:
+        return gr.Timer(active=chosen.value == tab.label)
+
+    tabs.select(ticking, None, clock, queue=False, **QUIET)
     _offer(jobs, hosted)
     return Onward(made=made, to_recognize=buttons.onward)
 
 
-def off() -> None:
+def off(why: str) -> None:
     """Draw, instead of the tab, why it is not there."""
-    gr.Markdown(NOT_HERE)
+    gr.Markdown(text(why), elem_id="train-off")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +145,14 @@ class _Buttons:
 
 def _buttons(onward: bool) -> _Buttons:
     with gr.Row():
-        stop = gr.Button("Stop", variant="stop", interactive=False, min_width=80, size="sm", elem_id="train-stop")
-        resume = gr.Button("Resume", interactive=False, min_width=80, size="sm", elem_id="train-resume")
-        delete = gr.Button("Delete", interactive=False, min_width=80, size="sm", elem_id="train-delete")
-        download = gr.Button("Download weights", interactive=False, min_width=140, size="sm", elem_id="train-download")
+        stop = gr.Button(text("Stop"), variant="stop", interactive=False, min_width=80, size="sm", elem_id="train-stop")
+        resume = gr.Button(text("Resume"), interactive=False, min_width=80, size="sm", elem_id="train-resume")
+        delete = gr.Button(text("Delete"), interactive=False, min_width=80, size="sm", elem_id="train-delete")
+        download = gr.Button(
+            text("Download weights"), interactive=False, min_width=140, size="sm", elem_id="train-download"
+        )
         sent = gr.Button(
-            "Use in Recognize",
+            text("Use in Recognize"),
             interactive=False,
             visible=onward,
             min_width=140,
@@ -158,20 +167,23 @@ def _form(tab: gr.Tab, hosted: bool) -> tuple[list[Any], gr.Button, gr.Button, g
 
     Presets and settings come when the tab is opened; what was chosen before the page was reloaded comes back.
     """
-    models = [(one.title, one.name) for one in TRAINABLES.values()]
-    model = gr.Dropdown(models, value=models[0][1], label="Model", elem_id="train-model")
+    models = views.choices([(one.title, one.name) for one in TRAINABLES.values()])
+    model = gr.Dropdown(models, value=models[0][1], label=text("Model"), elem_id="train-model")
     about = gr.HTML(elem_id="train-about")
-    preset = gr.Radio([], label="Preset", elem_id="train-preset")
-    data = gr.Radio(DATA[:1] if hosted else DATA, value="demo", label="Data", visible=not hosted, elem_id="train-data")
-    folder = gr.Textbox(label="Folder of the data", visible=False, elem_id="train-folder")
-    name = gr.Textbox(label="Name of the run", info="Empty: the studio finds one.", max_lines=1, elem_id="train-name")
+    preset = gr.Radio([], label=text("Preset"), elem_id="train-preset")
+    places = views.choices(DATA[:1] if hosted else DATA)
+    data = gr.Radio(places, value="demo", label=text("Data"), visible=not hosted, elem_id="train-data")
+    folder = gr.Textbox(label=text("Folder of the data"), visible=False, elem_id="train-folder")
+    name = gr.Textbox(
+        label=text("Name of the run"), info=text("Empty: the studio finds one."), max_lines=1, elem_id="train-name"
+    )
     with gr.Row():
-        plan = gr.Button("Plan", elem_id="train-plan")
-        go = gr.Button("Launch", variant="primary", elem_id="train-go")
+        plan = gr.Button(text("Plan"), elem_id="train-plan")
+        go = gr.Button(text("Launch"), variant="primary", elem_id="train-go")
     planned = gr.HTML(elem_id="train-planned")
-    with gr.Accordion("Settings", open=False):
+    with gr.Accordion(text("Settings"), open=False):
         form = training_view.form_component(elem_id="train-form")
-        again = gr.Button("Take all changes back", size="sm", elem_id="train-again")
+        again = gr.Button(text("Take all changes back"), size="sm", elem_id="train-again")
     asked = [model, preset, data, folder, name, form]
 
     @user_errors
@@ -201,7 +213,9 @@ def _filled(model: str, preset: str = "", changes: Any = None) -> tuple[Any, ...
     names = list(trainable.presets)
     chosen = preset if preset in names else names[0]
     return (
-        gr.update(choices=[(name.capitalize(), name) for name in names], value=chosen),
+        gr.update(
+            choices=views.choices([(PRESETS.get(name, name.capitalize()), name) for name in names]), value=chosen
+        ),
         training_view.about(trainable.title, trainable.about, trainable.needs),
         _settings(model, chosen, changes if isinstance(changes, dict) else None),
     )
@@ -209,15 +223,17 @@ def _filled(model: str, preset: str = "", changes: Any = None) -> tuple[Any, ...
 
 def _settings(model: str, preset: str | None, changes: dict[str, str] | None = None) -> Any:
     """The form, fresh or with changes that were made in it before."""
-    chosen = required(preset, "There is no preset yet; choose one.")
+    chosen = required(preset, text("There is no preset yet; choose one."))
     return gr.HTML(value=changes or {}, form=training_view.form(training.fields(model, chosen), changes or {}))
 
 
 def _order(
     hosted: bool, model: str, preset: str | None, data: str, folder: str | None, name: str | None, changes: Any
 ) -> Order:
-    where = required((folder or "").strip(), "There is no folder of data yet; name one.") if data == "folder" else ""
-    chosen = required(preset, "There is no preset yet; choose one.")
+    where = ""
+    if data == "folder":
+        where = required((folder or "").strip(), text("There is no folder of data yet; name one."))
+    chosen = required(preset, text("There is no preset yet; choose one."))
     order = Order(model=model, preset=chosen, data=where, name=name or "", changes=dict(changes or {}))
     if hosted:
         training.check_hosted(order)
@@ -229,33 +245,39 @@ def _act(jobs: Jobs, table: gr.HTML, status: gr.HTML, buttons: _Buttons, files: 
     with sure:
         doomed = gr.HTML(padding=True)
         with gr.Row():
-            yes = gr.Button("Delete for good", variant="stop", elem_id="train-yes")
-            no = gr.Button("Keep", elem_id="train-no")
+            yes = gr.Button(text("Delete for good"), variant="stop", elem_id="train-yes")
+            no = gr.Button(text("Keep"), elem_id="train-no")
 
     def on_stop(ticked: list[str]) -> str:
         running = [run for run in ticked if not jobs.get(run).ended]
         for run in running:
             jobs.stop(run, wait=False)
-        return views.message(f"{_runs(len(running))} asked to stop: it saves first, so that it can go on.")
+        words = texts(
+            "{number} run asked to stop: it saves first, so that it can go on.",
+            "{number} runs asked to stop: they save first, so that they can go on.",
+            len(running),
+        )
+        return views.message(words)
 
     def on_resume(ticked: list[str]) -> str:
         chosen = [run for run in ticked if jobs.get(run).state in RESUMABLE]
         for run in chosen:
             jobs.resume(run)
-        return views.message(f"{_runs(len(chosen))} will go on.")
+        return views.message(texts("{number} run will go on.", "{number} runs will go on.", len(chosen)))
 
     def on_delete(ticked: list[str]) -> tuple[Any, ...]:
-        names = ", ".join(jobs.get(run).name for run in required(ticked, "No run is ticked."))
-        words = views.message(f"Delete {names} with weights, figures and log? This cannot be undone.")
-        return gr.update(visible=True), words
+        names = ", ".join(jobs.get(run).name for run in required(ticked, text("No run is ticked.")))
+        words = text("Delete {names} with weights, figures and log? This cannot be undone.", names=names)
+        return gr.update(visible=True), views.message(words)
 
     def on_yes(ticked: list[str]) -> tuple[Any, ...]:
         for run in ticked:
             jobs.delete(run)
-        return views.message(f"{_runs(len(ticked))} deleted."), [], gr.update(visible=False), gr.update(visible=False)
+        words = texts("{number} run deleted.", "{number} runs deleted.", len(ticked))
+        return views.message(words), [], gr.update(visible=False), gr.update(visible=False)
 
     def on_download(request: gr.Request, ticked: list[str]) -> tuple[Any, ...]:
-        run = jobs.run(required(ticked, "No run is ticked.")[0])
+        run = jobs.run(required(ticked, text("No run is ticked."))[0])
         made = training.downloads(run, sessions.session(request).new_folder())
         return gr.update(value=[str(path) for path in made], visible=True), ""
 
@@ -312,14 +334,6 @@ def _allowed(ticked: list[Job]) -> list[Any]:
             one is not None and one.has_model,
         )
     ]
-
-
-def _ticking(chosen: gr.SelectData) -> gr.Timer:
-    return gr.Timer(active=chosen.value == "Train")
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _offer(jobs: Jobs, hosted: bool) -> None:
