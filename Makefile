@@ -8,7 +8,7 @@ PORT ?= 7860
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio test test-slow lint samples thumbnails bench screenshots clean
+.PHONY: studio test test-slow lint languages samples thumbnails bench screenshots clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.installed
@@ -27,6 +27,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The list of all texts of the page, and every translation brought up to it: docs/languages.md.
+languages: $(VENV)/.installed
+	$(BIN)/python tests/languages.py
+
 thumbnails: $(VENV)/.installed
 	$(BIN)/signstudio lexicon thumbnails
 
@@ -38,6 +42,17 @@ bench: $(VENV)/.installed
 
 screenshots: $(VENV)/.installed-dev chromium
 	$(BIN)/python tests/screenshots.py
+
+# Every reader of uploads against made-up files, so many seconds each; what breaks one is kept in FUZZ_KEEP.
+FUZZ_SECONDS ?= 60
+FUZZ_KEEP ?= /tmp/sign-studio-fuzz
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[fuzz]"
+	@mkdir -p $(FUZZ_KEEP)
+	@for target in video picture pose tables values weights; do \
+		CORPUS=$(FUZZ_KEEP)/$$target $(BIN)/python tests/fuzz/targets.py $$target \
+			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_KEEP)/$$target- || exit 1; done
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Sign Studio needs Python 3.11 or 3.12 (mediapipe has no build for others). Install one, or: make PYTHON=/path/to/python3.11"; exit 1; }
