@@ -61,6 +61,11 @@ class Hosting:
     """Whether whoever runs a server wants its visitors to train there."""
 
     @property
+    def proxies(self) -> int:
+        """How many proxies are surely in front of the studio."""
+        return 1 if self.space else 0
+
+    @property
     def storage(self) -> str:
         """What becomes of things on a server, in a sentence; empty where that is not known."""
         if not self.hosted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.errors import SignError
@@ -52,11 +52,13 @@ class Limits:
         return self.max_upload_mb * 1024 * 1024
 
     @classmethod
-    def from_environment(cls) -> Limits:
-        """The defaults, each overridden by SIGN_STUDIO_<NAME> where that is set; SignError when it is no number."""
-        values = {"proxies": 1} if "SPACE_ID" in os.environ else {}  # a Hugging Face Space is behind one
+    def from_environment(cls, environment: Mapping[str, str], **values: int) -> Limits:
+        """The defaults, but for `values`; each overridden by SIGN_STUDIO_<NAME> where that is set.
+
+        Raises SignError when what is set is no number, or less than can be.
+        """
         for name in cls.__dataclass_fields__:
-            text = os.environ.get(f"SIGN_STUDIO_{name.upper()}")
+            text = environment.get(f"SIGN_STUDIO_{name.upper()}")
             if text is None:
                 continue
             try:

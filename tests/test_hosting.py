@@ -47,6 +47,12 @@ def animated(picture: Path, pose: Path, weights: Path, folder: Path) -> Made:
     return make(order, folder, [], Limits(), lambda _: None, lambda: False)
 
 
+def test_what_a_space_knows_of_its_proxy_can_be_overridden() -> None:
+    for environment, proxies in ((SPACE, 1), (SPACE | {"SIGN_STUDIO_PROXIES": "2"}, 2), ({}, 0)):
+        where = read(environment)
+        assert Limits.from_environment(environment, proxies=where.proxies).proxies == proxies
+
+
 def test_at_home_nothing_is_special(tmp_path: Path) -> None:
     home = read({}, storage=tmp_path)
     assert home == Hosting()

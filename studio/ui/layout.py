@@ -15,6 +15,7 @@ from studio.hosting import Hosting
 from studio.limits import Limits
 from studio.texts import ENGLISH, later, text, use
 from studio.ui import page_head, serving, sessions, verbs
+from studio.ui.events import QUIET
 from studio.ui.tabs import actions as actions_section
 from studio.ui.tabs import animate, base, data, live, pose, recognize, synthesize, train
 from studio.ui.theme import look
@@ -74,8 +75,7 @@ def build(limits: Limits, where: Hosting = hosting.AT_HOME) -> gr.Blocks:
                 lambda one: (*value(one), gr.Tabs(selected=tab)),
                 made,
                 [*outputs, tabs],
-                api_visibility="private",
-                show_progress="hidden",
+                **QUIET,
             )
 
         send(signing.to_pose, signing.made, lambda one: [str(one.video)], [clip], "pose")
@@ -86,7 +86,7 @@ def build(limits: Limits, where: Hosting = hosting.AT_HOME) -> gr.Blocks:
         send(animation.to_pose, animation.made, lambda one: [str(one.animation.video)], [clip], "pose")
         if trained is not None:
             _use_trained(trained, seen, learned, tabs)
-        page.load(recognize.refreshed, None, seen.engine, api_visibility="private", show_progress="hidden")
+        page.load(recognize.refreshed, None, seen.engine, **QUIET)
         page.unload(sessions.end)
         verbs.build(limits)
     return page
@@ -118,10 +118,9 @@ def _use_trained(trained: train.Onward, seen: recognize.RecognizeTab, learned: b
     def named(model: Path | None) -> gr.Button:
         return gr.Button(value=text("Use in Synthesize") if drawn_with(model) else text("Use in Recognize"))
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     filled = [seen.engine, *seen.acting.given, *learned.given, tabs]
-    trained.to_recognize.click(sent, trained.made, filled, **quiet)
-    trained.made.change(named, trained.made, trained.to_recognize, **quiet)
+    trained.to_recognize.click(sent, trained.made, filled, **QUIET)
+    trained.made.change(named, trained.made, trained.to_recognize, **QUIET)
 
 
 def launch(
@@ -144,8 +143,9 @@ def launch(
     from models.pictures import hold_pillow  # late: OpenCV
 
     hold_pillow()
-    limits, login = Limits.from_environment(), passwords.login(auth_file)
     port, where = int(os.environ.get("GRADIO_SERVER_PORT", port)), hosting.read(os.environ, host)
+    limits = Limits.from_environment(os.environ, proxies=where.proxies)
+    login = passwords.login(auth_file)
     if mcp:
         from studio.ui import tools  # its package need not be there
 
