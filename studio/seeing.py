@@ -10,6 +10,7 @@ from pathlib import Path
 from models.errors import SignError
 from models.files import replacing, slug
 from models.lexicon.signs import Lexicon
+from models.model_folder import DESCRIPTION
 from models.progress import Cancelled, Meter
 from studio.inputs import check_clip
 from studio.jobs import Jobs
@@ -26,11 +27,11 @@ from studio.recognizing import (
     write_recognition,
 )
 from studio.texts import later, text
+from studio.trained import name_of
 
 LANDMARKS, SHIPPED = "landmarks", "four-stage"
 """What recognizers are called that come with the studio."""
 _ROOT = Path(__file__).parents[1] / "assets" / "four_stage"
-_RUN = "run:"
 _KINDS = {"four-stage": later("Pictures: your run {name}"), "landmark": later("Landmarks: your run {name}")}
 
 
@@ -49,15 +50,15 @@ class Engine:
 def engines(among: Jobs) -> list[Engine]:
     """Those that come with the studio, and those that were trained here and have a model, newest first."""
     found = [Engine(name=LANDMARKS, title=text("Landmarks: everyday signs, and those that you taught"))]
-    if (_ROOT / "model.json").is_file():
+    if (_ROOT / DESCRIPTION).is_file():
         title = text("Pictures: the four-stage model, a demo of a few signs")
         found.append(Engine(name=SHIPPED, title=title, folder=_ROOT, of_pictures=True))
     for job in among.list():
         folder = among.run(job.id).model
-        if job.model in _KINDS and (folder / "model.json").is_file():
+        if job.model in _KINDS and (folder / DESCRIPTION).is_file():
             title = text(_KINDS[job.model], name=job.name or job.id)
             of_pictures = job.model == "four-stage"
-            found.append(Engine(name=f"{_RUN}{job.id}", title=title, folder=folder, of_pictures=of_pictures))
+            found.append(Engine(name=name_of(folder), title=title, folder=folder, of_pictures=of_pictures))
     return found
 
 
@@ -67,11 +68,6 @@ def find_engine(name: str, among: Jobs) -> Engine:
         if engine.name == name:
             return engine
     raise SignError(text("This recognizer is not here any more; choose another one."))
-
-
-def engine_of(model: Path) -> str:
-    """The name of the recognizer whose model a run keeps in this folder."""
-    return f"{_RUN}{model.parent.name}"
 
 
 def recognize_with(

@@ -67,7 +67,7 @@ class Shelf(Generic[M]):
             folder = among.run(job.id).model
             if job.model == self.kind and self.holds(folder):
                 title = text("Your run {name}", name=job.name or job.id)
-                found.append(self.make(name=f"{_RUN}{job.id}", title=title, folder=folder))
+                found.append(self.make(name=name_of(folder), title=title, folder=folder))
         return found
 
     def folder(self, name: str | None, among: Jobs) -> Path:

@@ -383,7 +383,7 @@ def test_the_end_of_a_session_stops_its_runs(tmp_path: Path) -> None:
     page = Session(folder=tmp_path)
 
     def work(folder: Path, tell: Callable[[Any], None], stopped: Callable[[], bool]) -> str:
-        page.stop.set()
+        page.stop()
         until(stopped)
         raise Cancelled
 

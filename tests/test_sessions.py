@@ -61,7 +61,6 @@ def test_two_pages_have_nothing_in_common(storage: Storage) -> None:
     one, other = sessions.session(asked_by("one")), sessions.session(asked_by("other"))
     assert one is sessions.session(asked_by("one"))
     assert one.folder != other.folder
-    assert one.stop is not other.stop
     assert "one" not in one.folder.name
 
 
@@ -85,21 +84,25 @@ def test_the_id_of_a_page_is_never_a_path(storage: Storage, tmp_path: Path) -> N
 def test_a_closed_page_leaves_nothing(storage: Storage) -> None:
     page = sessions.session(asked_by("one"))
     (page.new_folder() / "result.mp4").write_bytes(b"x")
-    sessions.end(asked_by("one"))
-    assert page.stop.is_set()
+    running, late = threading.Event(), threading.Event()
+    with page.at_work(running):
+        sessions.end(asked_by("one"))
+        assert running.is_set()
+        with page.at_work(late):
+            assert late.is_set(), "it came out of the queue when the page was closed already"
     assert not page.folder.exists()
 
 
 def test_work_that_writes_on_after_its_page_was_closed_leaves_nothing(storage: Storage) -> None:
     page = sessions.session(asked_by("one"))
 
-    def work(_tell):
+    def work(_tell, _stopped):
         sessions.end(asked_by("one"))
         (page.folder / "run-late").mkdir(parents=True)
         (page.folder / "run-late" / "result.mp4").write_bytes(b"x")
         return "done"
 
-    list(live(work, page.stop, first=(), shown=lambda report: (report,), stopped=()))
+    list(live(page, work, first=(), shown=lambda report: (report,), stopped=()))
     assert not page.folder.exists()
 
 
@@ -116,7 +119,7 @@ def test_a_page_that_asks_for_nothing_is_closed(storage: Storage, monkeypatch: p
 def test_a_page_whose_work_takes_long_is_not_closed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     page = sessions.session(asked_by("one"))
     later(monkeypatch, 7)
-    with sessions.at_work(page.stop):
+    with page.at_work(threading.Event()):
         sessions.sweep()
         assert page.folder.exists()
     sessions.sweep()
@@ -196,7 +199,7 @@ def test_made_up_ids_close_pages_of_their_own_address_only(storage: Storage, mon
     bound(monkeypatch, pages_per_client=3)
     mine = sessions.session(asked_by("mine", "192.0.2.7"))
     first = sessions.session(asked_by("first"))
-    with first.at_work():
+    with first.at_work(threading.Event()):
         for number in range(10):
             sessions.session(asked_by(f"made up {number}"))
         assert mine.folder.exists()

@@ -20,9 +20,9 @@ from studio.limits import Limits
 from studio.texts import later, text
 from studio.ui import data_view, sessions, views
 from studio.ui.errors import user_errors
+from studio.ui.events import QUIET, working
 from studio.ui.streaming import live
 
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _ANY = (later("All"), "")
 
 
@@ -76,8 +76,8 @@ def build(limits: Limits, jobs: Jobs, table: gr.HTML) -> None:
         folder, item, mine = _required(jobs, job), str(picked.of), sessions.session(request)
         try:
             yield from live(
-                lambda tell: browsing.side_by_side(folder, item, mine.new_folder(), tell, mine.stop.is_set),
-                mine.stop,
+                mine,
+                lambda tell, stopped: browsing.side_by_side(folder, item, mine.new_folder(), tell, stopped),
                 first=(views.message(text("Drawing the skeleton of {clip} …", clip=item)), gr.skip()),
                 shown=lambda made: _played(item, made),
                 stopped=("", gr.skip()),
@@ -92,28 +92,24 @@ def build(limits: Limits, jobs: Jobs, table: gr.HTML) -> None:
 
     drawn = [looked.summary, looked.glosses, looked.clips]
     asked = [table, opened, *looked.filters]
-    table.apply(user_errors(on_news), asked, [place, *drawn, looked.video, looked.status], **_QUIET)
+    table.apply(user_errors(on_news), asked, [place, *drawn, looked.video, looked.status], **QUIET)
     gr.on(
         [*(one.change for one in looked.filters), looked.again.click],
         user_errors(on_search),
         asked,
         drawn,
         trigger_mode="always_last",
-        **_QUIET,
+        **QUIET,
     )
-    looked.glosses.select(user_errors(on_open), [table, *looked.filters], [opened, looked.clips], **_QUIET)
-    looked.clips.select(user_errors(on_exclude), asked, [*drawn, looked.status], **_QUIET)
+    looked.glosses.select(user_errors(on_open), [table, *looked.filters], [opened, looked.clips], **QUIET)
+    looked.clips.select(user_errors(on_exclude), asked, [*drawn, looked.status], **QUIET)
     looked.clips.play(
         user_errors(on_play),
         table,
         [looked.status, looked.video],
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=looked.status,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(looked.status, limits),
     )
-    export.click(user_errors(on_export), [table, which], [files, looked.status], **_QUIET)
+    export.click(user_errors(on_export), [table, which], [files, looked.status], **QUIET)
 
 
 def _look() -> _Looked:

@@ -110,7 +110,7 @@ def buttons_component(**settings: Any) -> gr.HTML:
 
 def about(title: str, sentence: str) -> str:
     """What a kind of data set is, and what comes out."""
-    return f'<p class="train-about"><strong>{escape(text(title))}.</strong> {escape(text(sentence))}</p>'
+    return views.about(text(title), text(sentence))
 
 
 def plan(found: Mapping[str, Any]) -> str:
@@ -133,12 +133,12 @@ def _phase_plans(found: Sequence[Mapping[str, Any]]) -> str:
         f"<td>{one['to_do']:,}</td><td>{escape(_space(one['bytes_needed']))}</td><td>{escape(_time(one['seconds']))}</td></tr>"
         for one in found
     )
-    return _table(
+    return views.table(
         text("Phases"),
         text("What each phase would do; – where that is not known yet"),
         (text("Phase"), text("Items"), text("Done already"), text("To do"), text("Space"), text("Time")),
         rows,
-        "data-figures data-short",
+        "data-table data-figures data-short",
     )
 
 
@@ -148,7 +148,7 @@ def jobs(found: Sequence[Job], news: str) -> str:
         return views.message(text("There are no jobs yet. Launch one; it goes on when you close this page."))
     rows = "".join(map(_job_row, found))
     head = (text("Job"), text("State"), text("Progress"), text("Begun"))
-    table = _table(text("Jobs"), text("Choose a job to see it below."), head, rows, "runs-table")
+    table = views.table(text("Jobs"), text("Choose a job to see it below."), head, rows, "data-table runs-table")
     return f'<div data-news="{escape(news)}">{table}</div>'
 
 
@@ -205,10 +205,7 @@ def _phase(one: Phase, crashed: bool) -> str:
 
 def log(printed: str) -> str:
     """The end of a job's log."""
-    label, shown = text("Log of the job"), printed or text("Nothing was printed yet.")
-    return (
-        f'<div class="run-log" tabindex="0" role="region" aria-label="{escape(label)}"><pre>{escape(shown)}</pre></div>'
-    )
+    return views.printed(text("Log of the job"), printed)
 
 
 def summary(found: Found) -> str:
@@ -238,7 +235,7 @@ def glosses(found: Sequence[GlossRow], chosen: str) -> str:
     )
     head = (text("Gloss"), text("Clips"), text("Kept"), text("Not good enough"), text("Failed"))
     words = text("Choose a gloss to see its clips.")
-    return _table(text("Glosses"), words, head, rows, "data-glosses data-figures")
+    return views.table(text("Glosses"), words, head, rows, "data-table data-glosses data-figures")
 
 
 def clips(gloss: str, found: Sequence[Seen], total: int) -> str:
@@ -290,15 +287,6 @@ def _quality(clip: ClipRow) -> str:
     if clip.hands is None:
         return text("No pose was made of it.")
     return text("The hand that signs is seen {share} of the time.", share=views.share(clip.hands))
-
-
-def _table(label: str, caption: str, head: Sequence[str], rows: str, classes: str) -> str:
-    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    return (
-        f'<div class="segments-scroll data-scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
-        f'<table class="batch-table data-table {classes}"><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
 
 
 def _time(seconds: float | None) -> str:

@@ -4,8 +4,8 @@ Inputs are gradio components, on the page but never shown, because those check w
 one that was uploaded, a choice one of the choices. `gr.api` checks neither. The answer is one dictionary, so that
 it can grow without breaking anybody.
 
-A run has an event of its own that stops it, and a folder of its own, which is deleted with its session; that of a run
-which did not end well is deleted at once.
+A run has a folder of its own, which is deleted with its session; that of a run which did not end well is deleted at
+once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import inspect
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,11 +25,11 @@ from models.errors import SignError
 from models.files import safe_name
 from models.progress import Cancelled
 from studio.limits import Limits
-from studio.storage import PAGE
 from studio.texts import text
 from studio.ui import answers, sessions, views
 from studio.ui.answers import Answer
 from studio.ui.errors import user_errors
+from studio.ui.events import WORK
 from studio.ui.sessions import Session
 from studio.ui.streaming import stream
 
@@ -64,7 +63,7 @@ class Endpoints:
             gr.JSON(label="answer", visible=False),
             api_name=verb.__name__,
             show_progress="hidden",
-            concurrency_id="work" if long else None,
+            concurrency_id=WORK if long else None,
             concurrency_limit=self._limits.concurrent_runs,
         )
 
@@ -93,22 +92,21 @@ def run(page: Session, work: Work[T], answer: Callable[[T], Answer]) -> Iterator
 
     Work whose client went away, or whose session ended, is told to stop. Raises as the work does.
     """
-    folder, stop = page.new_folder(), threading.Event()
+    folder = page.new_folder()
 
-    def guarded(tell: Callable[[Any], None]) -> T:
+    def guarded(tell: Callable[[Any], None], stopped: Callable[[], bool]) -> T:
         kept = False
         try:
-            made = work(folder, tell, lambda: stop.is_set() or page.stop.is_set())
-            kept = not stop.is_set()
+            made = work(folder, tell, stopped)
+            kept = not stopped()
         finally:
             if not kept:  # nobody waits for it any more, or there is nothing to wait for
                 shutil.rmtree(folder, ignore_errors=True)
         return made
 
     try:
-        with sessions.at_work(page.stop):
-            for report in stream(guarded, stop, wait=False):
-                yield answers.step(report) or answer(report)
+        for report in stream(page, guarded):
+            yield answers.step(report) or answer(report)
     except Cancelled as cancelled:
         raise SignError(text(views.STOPPED)) from cancelled
 
@@ -123,11 +121,8 @@ def session(request: gr.Request) -> Session:
 
 def _check_own(request: gr.Request, given: Iterable[str | list[str] | None]) -> None:
     """Raise SignError for a file that gradio takes, because it lies in its folder, but that another session made."""
-    paths = [Path(path) for one in given if one for path in ([one] if isinstance(one, str) else one)]
-    mine = sessions.session(request).folder if paths else Path()
-    for path in paths:
-        made_by = path.relative_to(mine.parent).parts[:1] if path.is_relative_to(mine.parent) else ()
-        if made_by != (mine.name,) and "".join(made_by).startswith(PAGE):
+    for path in (path for one in given if one for path in ([one] if isinstance(one, str) else one)):
+        if sessions.is_of_another(path, str(request.session_hash)):
             raise SignError(text("{name} is not one of your files; upload it.", name=safe_name(path)))
 
 

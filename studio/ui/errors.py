@@ -11,6 +11,14 @@ from typing import Any
 import gradio as gr
 
 from models.errors import SignError
+from studio.texts import later
+
+NO_CLIP = later("There is no clip yet; upload or record one first.")
+NO_CLIPS = later("There are no clips yet; upload some first.")
+NO_SIGN_CLIPS = later("There are no clips of the sign yet; upload or record one to five.")
+NO_GLOSS = later("The sign has no name yet; write a gloss such as MY-SIGN.")
+NO_WORD = later("There is no word yet; choose one.")
+NO_PICTURE = later("There is no picture yet; upload one, take one, or choose an example.")
 
 
 def user_errors(handler: Callable[..., Any]) -> Callable[..., Any]:

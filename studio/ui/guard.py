@@ -24,6 +24,7 @@ from models.errors import SignError
 from studio.limits import Limits
 from studio.texts import text
 from studio.ui import sessions
+from studio.ui.events import WORK
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,11 +37,10 @@ MAX_ATTEMPTS = 10
 ATTEMPTS_S = 600.0
 _NO_JSON = object()
 _FUNCTIONS = re.compile(rb"window\.gradio_api_info = .*?;</script>", re.DOTALL)
-WORK = "work"
-"""The queue of the runs (`concurrency_id`); everything else is over in a moment."""
 
 _API = "/gradio_api/"
 _UPLOADS = (f"{_API}upload", f"{_API}process_recording")
+_LINK = re.compile(r"\s*https?:", re.IGNORECASE)
 _RUNS = re.compile(rf"{_API}(?:queue/join|call(?:/v2)?/(?P<name>[^/]+))/?")
 # Parts of Gradio that the studio does not use: a snapshot of any page's state, fetching from the web, its own pages.
 _OFF = re.compile(rf"{_API}(?:deep_link|proxy=|file[=/]\s*https?:|.*vibe-|dev/)|/monitoring", re.IGNORECASE)
@@ -141,11 +141,13 @@ class Guard:
             return
         run = _RUNS.fullmatch(_path(request.scope))
         asked = await asyncio.to_thread(_read, body)
+        files = list(_files(asked))
+        page = str(asked.get("session_hash")) if isinstance(asked, dict) else ""
         if asked is _NO_JSON and run is not None:
             refusal = _refusal(400, text("This is no JSON."))
-        elif any(map(_is_link, _dicts(asked))):
+        elif any(map(_LINK.match, files)):
             refusal = _refusal(400, text("Upload the file itself: the studio fetches nothing from other addresses."))
-        elif any(_is_of_another(one, asked) for one in _dicts(asked)):
+        elif any(sessions.is_of_another(one, page) for one in files):
             refusal = _refusal(400, text("This file is of another page; upload it here."))
         elif run is not None and isinstance(asked, dict):
             await self._join(request, asked, run["name"], _again(body, receive), send)
@@ -323,27 +325,18 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    """All objects in a JSON value, at any depth."""
-    left = [value]
+def _files(asked: Any) -> Iterator[str]:
+    """The paths of what a JSON value names as files, at any depth."""
+    left = [asked]
     while left:
         one = left.pop()
         if isinstance(one, dict):
-            yield one
+            path = one.get("path")
+            if "meta" in one and isinstance(path, str):
+                yield path
             left += one.values()
         elif isinstance(one, list):
             left += one
-
-
-def _is_link(one: dict[str, Any]) -> bool:
-    path = one.get("path")
-    return "meta" in one and isinstance(path, str) and re.match(r"\s*https?:", path, re.IGNORECASE) is not None
-
-
-def _is_of_another(one: dict[str, Any], asked: Any) -> bool:
-    path = one.get("path")
-    page = str(asked.get("session_hash")) if isinstance(asked, dict) else ""
-    return "meta" in one and isinstance(path, str) and "\0" not in path and sessions.is_of_another(path, page)
 
 
 def _refusal(status: int, words: str) -> Response:

@@ -18,11 +18,11 @@ import gradio as gr
 from gradio.context import Context
 
 from studio.ui.errors import user_errors
+from studio.ui.events import QUIET
 
 PREFIX = "sign-studio-"
 """What all that the browser keeps for the studio begins with; assets/page.js forgets by it."""
 LONGEST_TEXT = 5000
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 # A browser that keeps nothing, or something that is no JSON, is as one that has kept nothing so far.
 _READ = "(() => {{ try {{ return JSON.parse(localStorage.getItem({key}) || 'null'); }} catch {{ return null; }} }})()"
@@ -50,8 +50,8 @@ def remember(
     read = f"(once, _) => [once, {_READ.format(key=key)}]"
     store = f"localStorage.setItem({key}, JSON.stringify(asked))"
     keep = f"(...asked) => {{ if (String(asked[{needed}] ?? '')) {store}; return []; }}"
-    tab.select(user_errors(on_open), [opened, kept], [*outputs, opened], js=read, **_QUIET)
-    gr.on([one.change for one in asked], None, list(asked), None, js=keep, **_QUIET)
+    tab.select(user_errors(on_open), [opened, kept], [*outputs, opened], js=read, **QUIET)
+    gr.on([one.change for one in asked], None, list(asked), None, js=keep, **QUIET)
 
 
 def named(function: Callable[..., Any], fields: Sequence[Any]) -> dict[str, Any]:
@@ -87,10 +87,10 @@ def keep(name: str, fields: Mapping[str, Any], choices: Mapping[str, Callable[[]
     if page is None:
         raise ValueError("a form is kept by the page that it is in; build it inside gr.Blocks")
     loaded = page.load(
-        restore, before, list(fields.values()), js=f"(_) => [{_READ.format(key=key)}]", queue=False, **_QUIET
+        restore, before, list(fields.values()), js=f"(_) => [{_READ.format(key=key)}]", queue=False, **QUIET
     )
-    loaded.then(None, None, None, js=f"() => {{ {filled} return []; }}", **_QUIET)
-    gr.on([one.change for one in fields.values()], None, list(fields.values()), None, js=put, **_QUIET)
+    loaded.then(None, None, None, js=f"() => {{ {filled} return []; }}", **QUIET)
+    gr.on([one.change for one in fields.values()], None, list(fields.values()), None, js=put, **QUIET)
 
 
 def _restored(field: Any, kept: Any, choices: Callable[[], Any] | None) -> Any:

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,14 @@ _MB = 1024 * 1024
 
 @dataclass
 class Session:
-    """Results of one page, and the event that stops its running work."""
+    """Results of one page, and what stops the work that runs for it."""
 
     folder: Path
     client: str = ""
     """The network address that it was made for."""
-    stop: threading.Event = field(default_factory=threading.Event)
     used_s: float = field(default_factory=time.monotonic)
-    runs: int = 0
-    """How many runs are at work for it now."""
+    runs: set[threading.Event] = field(default_factory=set)
+    """What stops each of the runs that are at work for it now."""
     closed: bool = False
 
     @property
@@ -58,18 +57,33 @@ class Session:
         return Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Around a run: while it lasts, the page is not taken as left."""
+    def at_work(self, stop: threading.Event) -> Iterator[None]:
+        """Around a run, which ends when `stop` is set; while it lasts, the page is not taken as left."""
         with _lock:
-            self.runs += 1
+            self.runs.add(stop)
+            if self.closed:
+                stop.set()
         try:
             yield
         finally:
             with _lock:
-                self.runs -= 1
+                self.runs.discard(stop)
                 self.used_s = time.monotonic()
             if self.closed:  # its work went on writing for a moment
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Have every run that is at work for it now end."""
+        with _lock:
+            for run in self.runs:
+                run.set()
+
+    def close(self) -> None:
+        """Have its work end, and delete its results."""
+        with _lock:
+            self.closed = True
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 _storage: Storage | None = None
@@ -137,7 +151,7 @@ def is_of_another(path: str, name: str) -> bool:
 
 def stop(request: gr.Request) -> None:
     """Stop the page's running work."""
-    session(request).stop.set()
+    session(request).stop()
 
 
 def end(request: gr.Request) -> None:
@@ -145,14 +159,7 @@ def end(request: gr.Request) -> None:
     with _lock:
         found = _sessions.pop(str(request.session_hash), None)
     if found is not None:
-        _close(found)
-
-
-def at_work(stop: threading.Event) -> AbstractContextManager[None]:
-    """`Session.at_work` of the page that is stopped by this event; nothing for an event of no page."""
-    with _lock:
-        page = next((one for one in _sessions.values() if one.stop is stop), None)
-    return nullcontext() if page is None else page.at_work()
+        found.close()
 
 
 def check_disk(more_bytes: int = 0) -> None:
@@ -176,10 +183,10 @@ def sweep() -> None:
     """Close the pages that gave no sign of life for too long, and delete uploads that are too old."""
     last = time.monotonic() - 3600 * _limits.keep_results_hours
     with _lock:
-        old = [name for name, page in _sessions.items() if page.runs == 0 and page.used_s < last]
+        old = [name for name, page in _sessions.items() if not page.runs and page.used_s < last]
         closed = [_sessions.pop(name) for name in old]
     for page in closed:
-        _close(page)
+        page.close()
     if _storage is not None:
         _storage.delete_uploads(older_than_s=3600 * _limits.keep_uploads_hours - 2 * SWEEP_S)
 
@@ -200,9 +207,9 @@ def _opened() -> Storage:
 
 def _make_room(client: str) -> None:
     """Close the page of this address that was used least recently, when it has as many as it may have."""
-    theirs = [(page.used_s, name) for name, page in _sessions.items() if page.client == client and page.runs == 0]
+    theirs = [(page.used_s, name) for name, page in _sessions.items() if page.client == client and not page.runs]
     if len(theirs) >= _limits.pages_per_client:
-        _close(_sessions.pop(min(theirs)[1]))
+        _sessions.pop(min(theirs)[1]).close()
 
 
 def _check_page(page: Session) -> None:
@@ -224,9 +231,3 @@ def _used_bytes(*, fresh: bool = False) -> int:
         if fresh or time.monotonic() - _size[0] > _MEASURE_S:
             _size = time.monotonic(), _opened().size_bytes()
         return _size[1]
-
-
-def _close(page: Session) -> None:
-    page.closed = True
-    page.stop.set()
-    shutil.rmtree(page.folder, ignore_errors=True)

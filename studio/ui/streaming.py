@@ -12,29 +12,33 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from models.progress import Cancelled
-from studio.ui import sessions
+from studio.ui.sessions import Session
 
 T = TypeVar("T")
 P = TypeVar("P")
+
+Work = Callable[[Callable[[P], None], Callable[[], bool]], T]
+"""Gets a function to report progress with, and one that says whether to stop; gives its result."""
 
 PERIOD_S = 0.2
 """Progress is shown at most this often; a page redrawn for every frame would slow the work it reports on."""
 
 
-def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event, *, wait: bool = True) -> Iterator[P | T]:
+def stream(page: Session, work: Work[P, T]) -> Iterator[P | T]:
     """Yield the newest progress report of `work` a few times a second, then its result, last.
 
-    `work` gets a function to report progress with. When the consumer goes away, `stop` is set, and the thread is
-    waited for unless not to `wait`: gradio closes a generator in the loop that serves everybody. An exception of
-    `work` is raised here.
+    It is told to stop when its page is, and when the consumer goes away; then nobody waits for it, because gradio
+    closes a generator in the loop that serves everybody. An exception of `work` is raised here.
     """
+    stop = threading.Event()
     reports: queue.SimpleQueue[P] = queue.SimpleQueue()
     result: list[T] = []
     failure: list[BaseException] = []
 
     def run() -> None:
         try:
-            result.append(work(reports.put))
+            with page.at_work(stop):
+                result.append(work(reports.put, stop.is_set))
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
             failure.append(error)
 
@@ -47,30 +51,25 @@ def stream(work: Callable[[Callable[[P], None]], T], stop: threading.Event, *, w
             if (latest := _latest(reports)) is not None:
                 yield latest
     finally:
-        if thread.is_alive():
-            stop.set()
-            if wait:
-                thread.join()
+        stop.set()
     if failure:
         raise failure[0]
     yield result[0]
 
 
 def live(
-    work: Callable[[Callable[[P], None]], T],
-    stop: threading.Event,
+    page: Session,
+    work: Work[P, T],
     *,
     first: tuple[Any, ...],
     shown: Callable[[P | T], tuple[Any, ...]],
     stopped: tuple[Any, ...],
 ) -> Iterator[tuple[Any, ...]]:
-    """The outputs of a handler that runs `work`: `first` at once, each report and the result as `shown`, and
-    `stopped` when the work was stopped."""
-    stop.clear()
+    """The outputs of a handler that runs `work` for a page: `first` at once, each report and the result as `shown`,
+    and `stopped` when the work was stopped."""
     yield first
     try:
-        with sessions.at_work(stop):
-            yield from map(shown, stream(work, stop))
+        yield from map(shown, stream(page, work))
     except Cancelled:
         yield stopped
 

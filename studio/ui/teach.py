@@ -14,11 +14,10 @@ from studio.recognizing import Step
 from studio.teaching import Taught
 from studio.texts import text
 from studio.ui import segments_view, sessions, views
-from studio.ui.errors import required, user_errors
+from studio.ui.errors import NO_GLOSS, NO_SIGN_CLIPS, required, user_errors
+from studio.ui.events import QUIET, stops, working
 from studio.ui.streaming import live
 from studio.ui.tabs.pose import VIDEO_TYPES
-
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build(limits: Limits) -> None:
@@ -73,8 +72,8 @@ def build(limits: Limits) -> None:
 
     @user_errors
     def on_enrol(request: gr.Request, paths: list[str] | None, name: str) -> Iterator[tuple[Any, ...]]:
-        required(paths, text("There are no clips of the sign yet; upload or record one to five."))
-        required((name or "").strip(), text("The sign has no name yet; write a gloss such as MY-SIGN."))
+        required(paths, text(NO_SIGN_CLIPS))
+        required((name or "").strip(), text(NO_GLOSS))
         page = sessions.session(request)
 
         def shown(report: Step | Taught) -> tuple[Any, ...]:
@@ -84,8 +83,8 @@ def build(limits: Limits) -> None:
             return (segments_view.taught_now(report), segments_view.verdicts(report), *listed(page), left)
 
         yield from live(
-            lambda tell: teaching.teach(paths, name, page.lexicon, limits, tell, page.stop.is_set),
-            page.stop,
+            page,
+            lambda tell, stopped: teaching.teach(paths, name, page.lexicon, limits, tell, stopped),
             first=(views.message(text("Starting …")), "", *[gr.skip()] * 3),
             shown=shown,
             stopped=(views.message(text(views.STOPPED)), "", *listed(page), gr.skip()),
@@ -112,12 +111,9 @@ def build(limits: Limits) -> None:
         on_enrol,
         [clips, gloss],
         outputs,
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    stops(stop)
     known.select(on_forget, None, outputs[:-1], **QUIET)
     section.expand(on_open, None, [known, archive], **QUIET)
     camera.change(on_record, [camera, clips], [clips, camera], **QUIET)

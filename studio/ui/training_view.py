@@ -160,8 +160,7 @@ def _words(name: str) -> str:
 def about(title: str, sentence: str, needs: str) -> str:
     """What a kind of model is, and what it learns from."""
     needed = text("Data of your own: {needs}.", needs=text(needs))
-    words = f"{escape(text(sentence))} {escape(needed)}"
-    return f'<p class="train-about"><strong>{escape(text(title))}.</strong> {words}</p>'
+    return views.about(text(title), f"{text(sentence)} {needed}")
 
 
 def plan(found: Mapping[str, Any]) -> str:
@@ -175,15 +174,10 @@ def runs(jobs: Sequence[Job]) -> str:
     """All runs, each with a box to tick."""
     if not jobs:
         return views.message(text("There are no runs yet. Launch one; it goes on when you close this page."))
-    rows, label = "".join(map(_row, jobs)), text("Runs")
     caption = text("Tick a run to see it below; tick several, up to {most}, to compare them.", most=MOST_RUNS)
     names = (text("Run"), text("State"), text("Progress"), text("Best"), text("Begun"))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    return (
-        f'<div class="segments-scroll" tabindex="0" role="region" aria-label="{escape(label)}" '
-        f'data-newest="{escape(jobs[0].id)}"><table class="batch-table runs-table">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    table = views.table(text("Runs"), caption, names, "".join(map(_row, jobs)), "runs-table")
+    return f'<div data-newest="{escape(jobs[0].id)}">{table}</div>'
 
 
 def _row(job: Job) -> str:
@@ -254,19 +248,14 @@ def newest(watched: Sequence[Watched]) -> str:
     names = list(dict.fromkeys(name for _, figures in columns for name in figures))
     if not names:
         return views.message(text("Nothing was measured yet."))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name, _ in columns)
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         + "".join(f"<td>{escape(figures.get(name, '–'))}</td>" for _, figures in columns)
         + "</tr>"
         for name in names
     )
-    label, figure = text("The newest figures"), text("Figure")
-    return (
-        f'<div class="segments-scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
-        f'<table class="batch-table runs-figures"><caption>{escape(label)}</caption><thead><tr>'
-        f'<th scope="col">{escape(figure)}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    label, heads = text("The newest figures"), [text("Figure"), *(name for name, _ in columns)]
+    return views.table(label, label, heads, rows, "runs-figures")
 
 
 def _figures(one: Watched) -> dict[str, str]:
@@ -314,9 +303,4 @@ def log(watched: Sequence[Watched]) -> str:
 
 
 def _log(one: Watched) -> str:
-    label, printed = text("Log of {name}", name=one.job.name), one.log or text("Nothing was printed yet.")
-    return (
-        f"<h4>{escape(one.job.name)}</h4>"
-        f'<div class="run-log" tabindex="0" role="region" aria-label="{escape(label)}">'
-        f"<pre>{escape(printed)}</pre></div>"
-    )
+    return f"<h4>{escape(one.job.name)}</h4>" + views.printed(text("Log of {name}", name=one.job.name), one.log)

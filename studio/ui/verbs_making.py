@@ -17,17 +17,15 @@ from studio import animating, base_actions, signs
 from studio.inputs import check_clip
 from studio.jobs import Jobs
 from studio.limits import Limits
-from studio.texts import later, text
+from studio.texts import text
 from studio.ui import answers
 from studio.ui.answers import Answer
 from studio.ui.endpoints import Endpoints, names, run, session
-from studio.ui.errors import required
+from studio.ui.errors import NO_PICTURE, NO_WORD, required
 from studio.ui.tabs import animate, base, synthesize
 from studio.ui.tabs.animate import order_of
 from studio.ui.tabs.base import base_options
 from studio.ui.tabs.synthesize import sentence_options
-
-NO_PICTURE = later("There is no picture yet; upload one, take one, or choose an example.")
 
 
 class MakingVerbs:
@@ -123,7 +121,7 @@ class MakingVerbs:
             strength: How much is drawn anew where it is drawn over something.
             clip: The clip to draw over, where begin is "clip".
         """
-        required(word.strip(), text("There is no word yet; choose one."))
+        required(word.strip(), text(NO_WORD))
         known = base_actions.models(self._jobs)
         picked = base_actions.find_model(model or next((one.name for one in known), None), self._jobs)
         chosen = base_options(clip, source, speed, enlarge, sampler, steps, guidance, seed, begin, strength)

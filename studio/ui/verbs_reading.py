@@ -13,15 +13,13 @@ from studio import actions, recognizing, seeing, signs, teaching
 from studio.inputs import check_batch, check_clip
 from studio.jobs import Jobs
 from studio.limits import Limits
-from studio.texts import later, text
+from studio.texts import text
 from studio.ui import answers
 from studio.ui.answers import Answer
 from studio.ui.endpoints import Endpoints, names, run, session
-from studio.ui.errors import required
+from studio.ui.errors import NO_CLIP, NO_CLIPS, NO_GLOSS, NO_SIGN_CLIPS, required
 from studio.ui.tabs.pose import PREVIEWS, product_options
 
-NO_CLIP = later("There is no clip yet; upload or record one first.")
-NO_CLIPS = later("There are no clips yet; upload some first.")
 CLEANING = ["fill", "reduce", "normalize", "trim", "anonymize"]
 
 
@@ -177,8 +175,8 @@ class ReadingVerbs:
             clips: The videos, each of the one sign, beginning and ending with the hands at rest.
             gloss: What to call the sign, such as MY-SIGN.
         """
-        required(clips, text("There are no clips of the sign yet; upload or record one to five."))
-        required(gloss.strip(), text("The sign has no name yet; write a gloss such as MY-SIGN."))
+        required(clips, text(NO_SIGN_CLIPS))
+        required(gloss.strip(), text(NO_GLOSS))
         page = session(request)
 
         def work(folder: Path, tell: Any, stopped: Any) -> tuple[Any, ...]:

@@ -132,6 +132,28 @@ def head(*columns: str) -> str:
     return f"<thead><tr>{cells}</tr></thead>"
 
 
+def table(label: str, caption: str, columns: Sequence[str], rows: str, classes: str) -> str:
+    """A table that scrolls by itself where it is too wide, with mouse, touch and keyboard. rows: HTML."""
+    return (
+        f'<div class="segments-scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="batch-table {classes}"><caption>{escape(caption)}</caption>'
+        f"{head(*columns)}<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def about(title: str, words: str) -> str:
+    """What can be chosen, and what it is."""
+    return f'<p class="train-about"><strong>{escape(title)}.</strong> {escape(words)}</p>'
+
+
+def printed(label: str, log: str) -> str:
+    """The end of a log, the newest line in view."""
+    shown = log or text("Nothing was printed yet.")
+    return (
+        f'<div class="run-log" tabindex="0" role="region" aria-label="{escape(label)}"><pre>{escape(shown)}</pre></div>'
+    )
+
+
 def _batch_row(clip: ClipProducts) -> str:
     report = clip.products.report if clip.products else None
     verdict = text(_VERDICTS[report.verdict]) if report else text("✘ Failed")

@@ -18,6 +18,7 @@ from studio.limits import Limits
 from studio.texts import later, text
 from studio.ui import segments_view, sessions, views
 from studio.ui.errors import required, user_errors
+from studio.ui.events import QUIET, stops, working
 from studio.ui.remembering import keep
 from studio.ui.streaming import live
 
@@ -26,7 +27,6 @@ ABOUT = later(
     "its labels fits, such as *Putting something on something*. Where the objects are it takes from annotations of "
     "Something-Else; without them it goes by hands and picture."
 )
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +80,12 @@ def build(limits: Limits, among: Jobs | None = None) -> Onward:
         page = sessions.session(request)
         folder, given_boxes = page.new_folder(), None if not boxes else Path(boxes)
 
-        def work(tell: Callable[[ActionStep], None]) -> ActionProducts:
-            return actions.make(picked, clip, given_boxes, video_id, folder, limits, tell, page.stop.is_set)
+        def work(tell: Callable[[ActionStep], None], stopped: Callable[[], bool]) -> ActionProducts:
+            return actions.make(picked, clip, given_boxes, video_id, folder, limits, tell, stopped)
 
         yield from live(
+            page,
             work,
-            page.stop,
             first=(views.message(text("Starting …")), None, "", "", "", gr.update(visible=False)),
             shown=_shown,
             stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 5),
@@ -96,13 +96,9 @@ def build(limits: Limits, among: Jobs | None = None) -> Onward:
         on_go,
         asked,
         [status, video, table, told, looked, files],
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    stops(stop)
     section.expand(lambda name: _filled(jobs, name), model, [model, about], **QUIET)
     model.input(lambda name: _filled(jobs, name)[1], model, about, **QUIET)
     return Onward(section=section, model=model, about=about)

@@ -22,7 +22,8 @@ from studio.inputs import sample_pictures
 from studio.limits import Limits
 from studio.texts import later, text
 from studio.ui import sessions, views
-from studio.ui.errors import required, user_errors
+from studio.ui.errors import NO_PICTURE, required, user_errors
+from studio.ui.events import QUIET, plays, stops, working
 from studio.ui.remembering import keep, named
 from studio.ui.streaming import live
 
@@ -40,14 +41,6 @@ ENGINES = [
 PRESETS = [(later("Preview – few steps"), "preview"), (later("Balanced"), "balanced"), (later("Best – slow"), "best")]
 FRAMINGS = [(later("Cut to the signing space"), "auto"), (later("Keep the whole picture"), "keep")]
 FIRST_LINE = "HELLO MY NAME fs-ANNA"
-PLAY_BOTH = """() => {
-  for (const clip of document.querySelectorAll('#animate-driven video, #animate-video video')) {
-    clip.currentTime = 0;
-    clip.play();
-  }
-  return [];
-}"""
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +106,8 @@ def build(limits: Limits) -> tuple[Onward, list[Any]]:
         among = signs.lexicons(page.lexicon)
         hidden = gr.update(visible=False)
         yield from live(
-            lambda tell: animating.make(order, folder, among, limits, tell, page.stop.is_set),
-            page.stop,
+            page,
+            lambda tell, stopped: animating.make(order, folder, among, limits, tell, stopped),
             first=(
                 views.message(text("Starting …")),
                 hidden,
@@ -148,21 +141,14 @@ def build(limits: Limits) -> tuple[Onward, list[Any]]:
         image, _ = animating.look(order, signs.lexicons(sessions.session(request).lexicon), limits)
         return views.message(text("One frame of what you will get.")), gr.update(value=image, visible=True)
 
-    working: dict[str, Any] = {
-        "show_progress": "minimal",  # the place in the queue
-        "show_progress_on": status,
-        "concurrency_id": "work",
-    }
-    look.click(on_look, asked, [status, frame], api_visibility="private", **working)
-    started = go.click(
-        on_go, asked, [*shown, run], api_visibility="private", concurrency_limit=limits.concurrent_runs, **working
-    )
-    resumed = again.click(on_again, [run, *asked], shown, api_visibility="private", **working)
+    look.click(on_look, asked, [status, frame], **working(status, limits))
+    started = go.click(on_go, asked, [*shown, run], **working(status, limits))
+    resumed = again.click(on_again, [run, *asked], shown, **working(status, limits))
     for event in (started, resumed):
         event.then(_remember, [made, results], [results, earlier], **QUIET)
     earlier.input(_recalled, [earlier, results], shown, **QUIET)
-    stop.click(sessions.stop, None, None, queue=False, **QUIET)
-    both.click(None, None, None, js=PLAY_BOTH)
+    stops(stop)
+    plays(both, "animate-driven", "animate-video")
     return Onward(made=made, to_pose=onward), [kind, sent]
 
 
@@ -294,7 +280,7 @@ def order_of(
     signing = Signing(kind=kind, line=line or "", clip=clip, made=sent)
     signing.check()
     return Order(
-        picture=required(picture, text("There is no picture yet; upload one, take one, or choose an example.")),
+        picture=required(picture, text(NO_PICTURE)),
         signing=signing,
         person=TargetOptions(side=side, person=int(person) - 1 if person else None, framing=framing),
         options=AnimateOptions(

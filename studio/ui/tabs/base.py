@@ -17,7 +17,8 @@ from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.texts import later, text
 from studio.ui import remembering, sessions, views
-from studio.ui.errors import required, user_errors
+from studio.ui.errors import NO_WORD, required, user_errors
+from studio.ui.events import QUIET, stops, working
 from studio.ui.streaming import live
 
 ABOUT = later(
@@ -31,7 +32,6 @@ BEGINNINGS = [
     (later("The drawn signer"), "avatar"),
     (later("A clip of the word"), "clip"),
 ]
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,18 +110,18 @@ def build(limits: Limits, among: Jobs | None = None) -> Onward:
     def on_make(request: gr.Request, name: str | None, wanted: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         picked = base_actions.find_model(name, jobs)
         chosen = base_options(*values)
-        required(wanted, text("There is no word yet; choose one."))
+        required(wanted, text(NO_WORD))
         if chosen["clip"] is not None:
             check_clip(chosen["clip"], limits)
         page = sessions.session(request)
         folder, hidden = page.new_folder(), gr.update(visible=False)
 
-        def work(tell: Callable[[BaseActionStep], None]) -> BaseActionProducts:
-            return base_actions.make(picked, str(wanted), folder, chosen, tell, page.stop.is_set)
+        def work(tell: Callable[[BaseActionStep], None], stopped: Callable[[], bool]) -> BaseActionProducts:
+            return base_actions.make(picked, str(wanted), folder, chosen, tell, stopped)
 
         yield from live(
+            page,
             work,
-            page.stop,
             first=(views.message(text("Starting …")), None, "", hidden, hidden, hidden, "", hidden, None),
             shown=_shown,
             stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 8),
@@ -144,14 +144,10 @@ def build(limits: Limits, among: Jobs | None = None) -> Onward:
         on_make,
         [model, word, clip, *options],
         outputs,
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(status, limits),
     )
     keep.click(on_keep, made, [kept, archive], **QUIET)
-    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    stops(stop)
     section.expand(on_open, [model, word], [model, word, trained_on, enlarge], **QUIET)
     model.input(on_model, model, [word, trained_on, enlarge], **QUIET)
     return Onward(

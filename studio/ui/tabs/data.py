@@ -17,13 +17,13 @@ from studio.preparing_words import phase_name
 from studio.texts import later, text
 from studio.ui import data_results, data_view, training_view, views
 from studio.ui.errors import required, user_errors
+from studio.ui.events import QUIET, working
 from studio.ui.remembering import remember
 
 NOT_HERE = later(
     "Preparing data sets from this page is off, because it reads and writes folders of the computer that the studio "
     "runs on; use it on your own computer, or `signstudio data` on the command line."
 )
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +69,7 @@ def build(limits: Limits, tab: gr.Tab, tabs: gr.Tabs, clock: gr.Timer, *, jobs: 
         user_errors(on_plan),
         asked,
         planned,
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=planned,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(planned, limits),
     )
     launched = go.click(user_errors(on_launch), asked, [status, table], **QUIET)
     outputs = [table, detail, log, *buttons.all, seen]

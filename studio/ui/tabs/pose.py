@@ -16,7 +16,8 @@ from studio.inputs import check_batch, check_clip, parse_crop
 from studio.limits import Limits
 from studio.texts import later, text
 from studio.ui import sessions, views
-from studio.ui.errors import required, user_errors
+from studio.ui.errors import NO_CLIP, NO_CLIPS, NO_GLOSS, required, user_errors
+from studio.ui.events import QUIET, stops, working
 from studio.ui.remembering import keep, named
 from studio.ui.source import signing_video
 from studio.ui.streaming import live
@@ -63,14 +64,14 @@ def build(limits: Limits) -> gr.Video:
 
     @user_errors
     def extract(request: gr.Request, path: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
-        required(path, text("There is no clip yet; upload or record one first."))
+        required(path, text(NO_CLIP))
         check_clip(path, limits)
         page, chosen = sessions.session(request), product_options(*values)
         folder = page.new_folder()
         hidden = gr.update(visible=False)
         yield from live(
-            lambda tell: make_products(path, folder, chosen, tell, page.stop.is_set),
-            page.stop,
+            page,
+            lambda tell, stopped: make_products(path, folder, chosen, tell, stopped),
             first=(views.message(text("Starting …")), None, "", hidden, hidden, hidden, None, hidden),
             shown=_shown,
             stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 7),
@@ -80,13 +81,9 @@ def build(limits: Limits) -> gr.Video:
         extract,
         [clip, *options],
         outputs,
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
+    stops(stop)
     return clip
 
 
@@ -108,12 +105,12 @@ def _add_to_lexicon() -> tuple[gr.State, gr.Accordion]:
     @user_errors
     def on_click(request: gr.Request, pose: str | None, name: str, meanings: str) -> tuple[Any, ...]:
         required(pose, text("There is no pose yet; extract one first."))
-        required((name or "").strip(), text("The sign has no name yet; write a gloss such as MY-SIGN."))
+        required((name or "").strip(), text(NO_GLOSS))
         page = sessions.session(request)
         words, packed = signs.keep(pose, name, meanings or "", page.lexicon, page.new_folder())
         return views.message(words), gr.update(value=packed, visible=packed is not None)
 
-    add.click(on_click, [extracted, gloss, words], [status, archive], api_visibility="private", show_progress="hidden")
+    add.click(on_click, [extracted, gloss, words], [status, archive], **QUIET)
     return extracted, section
 
 
@@ -239,13 +236,13 @@ def _batch(limits: Limits, options: list[Any]) -> None:
 
     @user_errors
     def extract(request: gr.Request, paths: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
-        required(paths, text("There are no clips yet; upload some first."))
+        required(paths, text(NO_CLIPS))
         check_batch(paths, limits)
         page, chosen = sessions.session(request), product_options(*values)
         folder = page.new_folder()
         yield from live(
-            lambda tell: make_many_products(paths, folder, chosen, tell, page.stop.is_set),
-            page.stop,
+            page,
+            lambda tell, stopped: make_many_products(paths, folder, chosen, tell, stopped),
             first=(views.message(text("Starting …")), "", gr.update(visible=False)),
             shown=_batch_shown,
             stopped=(views.message(text(views.STOPPED)), gr.skip(), gr.skip()),
@@ -255,9 +252,6 @@ def _batch(limits: Limits, options: list[Any]) -> None:
         extract,
         [clips, *options],
         [status, table, archive],
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
+    stops(stop)

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from studio import comparing, recognizing, seeing, signs
+from studio import comparing, recognizing, seeing, signs, trained
 from studio.inputs import check_batch
 from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.recognizing import BatchRecognized, Recognized, Step
 from studio.texts import text
 from studio.ui import segments_view, sessions, teach, views
-from studio.ui.errors import required, user_errors
+from studio.ui.errors import NO_CLIP, NO_CLIPS, required, user_errors
+from studio.ui.events import QUIET, plays, stops, working
 from studio.ui.remembering import keep
 from studio.ui.source import signing_video
 from studio.ui.streaming import live
@@ -23,14 +24,6 @@ from studio.ui.tabs import actions
 from studio.ui.tabs.pose import VIDEO_TYPES
 
 VIDEO = "recognize-video"
-PLAY_BOTH = """() => {
-  for (const clip of document.querySelectorAll('#recognize-segment video, #recognize-sign video')) {
-    clip.currentTime = 0;
-    clip.play();
-  }
-  return [];
-}"""
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 class RecognizeTab(NamedTuple):
@@ -84,18 +77,18 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
     def on_go(
         request: gr.Request, path: str | None, pose_path: str | None, engine: str = seeing.LANDMARKS
     ) -> Iterator[tuple[Any, ...]]:
-        source = required(path or pose_path, text("There is no clip yet; upload or record one first."))
+        source = required(path or pose_path, text(NO_CLIP))
         page = sessions.session(request)
         folder, among = page.new_folder(), signs.lexicons(page.lexicon)
         picked = seeing.find_engine(engine, jobs)
 
-        def work(tell: Callable[[Step], None]) -> Recognized:
-            return seeing.recognize_with(picked, source, folder, among, limits, tell, page.stop.is_set, make=make)
+        def work(tell: Callable[[Step], None], stopped: Callable[[], bool]) -> Recognized:
+            return seeing.recognize_with(picked, source, folder, among, limits, tell, stopped, make=make)
 
         hidden = gr.update(visible=False)
         yield from live(
+            page,
             work,
-            page.stop,
             first=(views.message(text("Starting …")), None, "", "", "", hidden, hidden, None, ""),
             shown=_shown,
             stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 8),
@@ -105,13 +98,9 @@ def build(limits: Limits, make: recognizing.Ready = recognizing.ready, among: Jo
         on_go,
         [clip, pose, engine],
         [status, video, about, timeline, table, compared, files, made, stages],
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    stops(stop)
     return RecognizeTab(clip=clip, engine=engine, acting=acting)
 
 
@@ -127,7 +116,7 @@ def refreshed() -> gr.Dropdown:
 
 def chosen(model: Path) -> gr.Dropdown:
     """The list with the model of a training run chosen, by the folder that it is in."""
-    return gr.Dropdown(choices=choices(Jobs()), value=seeing.engine_of(model))
+    return gr.Dropdown(choices=choices(Jobs()), value=trained.name_of(model))
 
 
 def _shown(report: Step | Recognized) -> tuple[Any, ...]:
@@ -198,13 +187,9 @@ def _comparison(table: gr.HTML, made: gr.State, limits: Limits) -> gr.Group:
         on_select,
         made,
         [shown, words, segment, sign],
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=table,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(table, limits),
     )
-    both.click(None, None, None, js=PLAY_BOTH, api_visibility="private")
+    plays(both, "recognize-segment", "recognize-sign")
     return shown
 
 
@@ -228,13 +213,13 @@ def _batch(limits: Limits, make: recognizing.Ready) -> None:
 
     @user_errors
     def on_go(request: gr.Request, paths: list[str] | None) -> Iterator[tuple[Any, ...]]:
-        required(paths, text("There are no clips yet; upload some first."))
+        required(paths, text(NO_CLIPS))
         check_batch(paths, limits)
         page = sessions.session(request)
         folder, among = page.new_folder(), signs.lexicons(page.lexicon)
         yield from live(
-            lambda tell: recognizing.recognize_many(paths, folder, among, limits, tell, page.stop.is_set, make=make),
-            page.stop,
+            page,
+            lambda tell, stopped: recognizing.recognize_many(paths, folder, among, limits, tell, stopped, make=make),
             first=(views.message(text("Starting …")), "", gr.update(visible=False)),
             shown=_batch_shown,
             stopped=(views.message(text(views.STOPPED)), gr.skip(), gr.skip()),
@@ -244,12 +229,9 @@ def _batch(limits: Limits, make: recognizing.Ready) -> None:
         on_go,
         clips,
         [status, table, archive],
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, **QUIET)
+    stops(stop)
 
 
 def _batch_shown(report: BatchRecognized) -> tuple[Any, ...]:

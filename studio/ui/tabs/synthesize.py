@@ -18,6 +18,7 @@ from studio.texts import later, text
 from studio.ui import sessions, views
 from studio.ui.chips import chips, picker
 from studio.ui.errors import required, user_errors
+from studio.ui.events import QUIET, stops, working
 from studio.ui.remembering import keep, named
 from studio.ui.streaming import live
 from studio.ui.tabs import base
@@ -84,8 +85,8 @@ def build(limits: Limits) -> Onward:
         chosen, folder = sentence_options(*values), page.new_folder()
         hidden = gr.update(visible=False)
         yield from live(
-            lambda tell: make_sentence(items, among, folder, chosen, tell, page.stop.is_set),
-            page.stop,
+            page,
+            lambda tell, stopped: make_sentence(items, among, folder, chosen, tell, stopped),
             first=(views.message(text("Starting …")), None, "", hidden, hidden, None),
             shown=_shown,
             stopped=(views.message(text(views.STOPPED)), *[gr.skip()] * 5),
@@ -95,13 +96,9 @@ def build(limits: Limits) -> Onward:
         on_go,
         [line, *options],
         outputs,
-        api_visibility="private",
-        show_progress="minimal",  # the place in the queue
-        show_progress_on=status,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(status, limits),
     )
-    stop.click(sessions.stop, None, None, queue=False, api_visibility="private", show_progress="hidden")
+    stops(stop)
     return Onward(made=made, to_pose=to_pose, to_recognize=to_recognize, to_animate=to_animate, learned=learned)
 
 
@@ -141,17 +138,15 @@ def _line() -> gr.Textbox:
     def add(picked: gr.EventData, words: str) -> str:
         return f"{words or ''} {picked.gloss}".strip()
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     gr.on(
         [write.click, sentence.submit],
         draft,
         sentence,
         [line, notes],
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
-    search.change(find, search, shown, trigger_mode="always_last", **quiet)
-    shown.select(add, line, line, **quiet)
+    search.change(find, search, shown, trigger_mode="always_last", **QUIET)
+    shown.select(add, line, line, **QUIET)
     return line
 
 

@@ -17,6 +17,7 @@ from studio.trainables import TRAINABLES, find
 from studio.training import Order
 from studio.ui import sessions, training_view, views
 from studio.ui.errors import required, user_errors
+from studio.ui.events import QUIET, working
 from studio.ui.remembering import remember
 from studio.ui.streaming import live
 from studio.ui.training_plots import MOST_RUNS, Plotter
@@ -24,7 +25,6 @@ from studio.watching import Watch
 
 DATA = [(later("Demo data, made here"), "demo"), (later("A folder on this computer"), "folder")]
 PRESETS = {"demo": later("Demo"), "full": later("Full")}
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 RESUMABLE = ("stopped", "failed", "crashed")
 
 
@@ -94,8 +94,8 @@ def build(
     def on_plan(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         order, mine = _order(hosted, *values), sessions.session(request)
         yield from live(
-            lambda tell: training.plan_apart(jobs, order, tell, mine.stop.is_set),
-            mine.stop,
+            mine,
+            lambda tell, stopped: training.plan_apart(jobs, order, tell, stopped),
             first=(views.message(text("Looking at the data, and measuring a few steps …")),),
             shown=lambda found: (views.message(text(found)) if isinstance(found, str) else training_view.plan(found),),
             stopped=("",),
@@ -105,11 +105,7 @@ def build(
         user_errors(on_plan),
         asked,
         planned,
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=planned,
-        concurrency_id="work",
-        concurrency_limit=limits.concurrent_runs,
+        **working(planned, limits),
     )
     launched = go.click(user_errors(on_launch), asked, [status, table], **QUIET)
     changed = [launched, *_act(jobs, table, status, buttons, files, sure)]
