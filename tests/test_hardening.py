@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -264,9 +264,10 @@ def test_the_command_makes_a_line_without_the_password_in_it(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_many_pages_at_once_fail_at_nothing_and_leave_nothing(tmp_path: Path) -> None:
-    """The load test for a moment; benchmarks/load.py says what its pages do."""
-    load = _load()
+def test_many_pages_at_once_fail_at_nothing_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load test for a moment; benchmarks/visitors.py says what its pages do."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    load = importlib.import_module("load")
     with load.serve(tmp_path) as server:
         tally, samples = asyncio.run(load.drive(server, 4, 5, 0.2, False, pages=1))
         left = load.left_over(server)
@@ -296,17 +297,6 @@ def test_a_studio_that_is_told_to_stop_tidies_up(tmp_path: Path) -> None:
     server.communicate(timeout=60)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not folder.exists()
-
-
-def _load() -> Any:
-    path = Path(__file__).parents[1] / "benchmarks" / "load.py"
-    spec = importlib.util.spec_from_file_location("load", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["load"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def backend(hosted: Hosted) -> list[dict[str, Any]]:
