@@ -156,10 +156,15 @@ def test_mistakes_are_one_line_and_exit_code_2(words: list[str], said: str, samp
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_help_does_not_import_the_heavy_libraries() -> None:
-    code = (
-        "import sys; from studio.cli import cli; from typer.main import get_command; get_command(cli);"
-        "print([name for name in ('mediapipe', 'torch', 'gradio', 'cv2', 'matplotlib') if name in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("imported", "late"),
+    [
+        ("from studio.cli import cli; from typer.main import get_command; get_command(cli)", "gradio cv2 matplotlib"),
+        ("import studio.ui.layout", "scipy.signal transformers diffusers"),
+    ],
+)
+def test_heavy_libraries_come_when_they_are_needed(imported: str, late: str) -> None:
+    names = ["mediapipe", "torch", *late.split()]
+    code = f"import sys; {imported}; print([name for name in {names} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import savgol_filter
 
 from models.animation.skeleton import Actor, Array
 from models.pose.span import SIDES
@@ -49,6 +48,8 @@ def smoothed(person: Actor, fps: float, how: Smoothing) -> Actor:
 
     def of(points: Array, size: float, filter_: OneEuro) -> Array:
         if how == "savgol":
+            from scipy.signal import savgol_filter  # late: it brings all of scipy's statistics
+
             return np.asarray(savgol_filter(points, _WINDOW, _ORDER, axis=0, mode="nearest"))
         return one_euro(points / size, fps, filter_) * size
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from pose_format import Pose
-from scipy.signal import savgol_filter
 
 from models.errors import LexiconError, PoseError
 from models.lexicon.glossline import Pause
@@ -225,6 +224,8 @@ def _smoothed(points: Array, sure: Array, joins: Sequence[tuple[int, int]]) -> A
 
     The middle of a transition is smooth by itself, and a filter over coordinates would shrink a hand that turns fast.
     """
+    from scipy.signal import savgol_filter  # late: it brings all of scipy's statistics
+
     result = points.copy()
     for seam in (frame for join in joins for frame in join):
         reach = SMOOTHED_FRAMES + _WINDOW // 2
