@@ -50,7 +50,7 @@ FUZZ_KEEP ?= /tmp/sign-studio-fuzz
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[fuzz]"
 	@mkdir -p $(FUZZ_KEEP)
-	@for target in video picture pose tables values weights; do \
+	@for target in video picture pose tables values weights words; do \
 		CORPUS=$(FUZZ_KEEP)/$$target $(BIN)/python tests/fuzz/targets.py $$target \
 			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_KEEP)/$$target- || exit 1; done
 

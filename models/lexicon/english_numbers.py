@@ -22,12 +22,13 @@ def _any(low: int, high: int) -> str:
 _BELOW_100 = rf"(?:(?:{_any(20, 90)})(?:[ -](?:{_any(1, 9)}))?|{_any(10, 19)}|{_any(1, 9)})"
 _BELOW_1000 = rf"(?:{_BELOW_100}(?:[ -]hundred(?:(?: and)?[ -]{_BELOW_100})?)?)"
 _NUMBER = re.compile(rf"{_BELOW_1000}(?:[ -]thousand(?:(?: and)?[ -]{_BELOW_1000})?)?(?= |$)")
-_LONGEST = 12
+LONGEST_NUMBER = 12
+"""Words that one number may have."""
 
 
 def number_at_start(words: Sequence[str]) -> tuple[int, str] | None:
     """(how many words, digits) of the number that lower-case words begin with; None for none, or one of one part."""
-    found = _NUMBER.match(" ".join(words[:_LONGEST]))
+    found = _NUMBER.match(" ".join(words[:LONGEST_NUMBER]))
     parts = re.split("[ -]", found[0]) if found else []
     if found is None or len(parts) < 2:
         return None

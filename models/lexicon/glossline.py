@@ -17,6 +17,8 @@ from models.errors import LexiconError
 
 SHORT_PAUSE_MS, LONG_PAUSE_MS, MAX_PAUSE_MS = 250, 500, 10_000
 MAX_ITEMS = 400
+"""Signs, fingerspelled letters and pauses: about five minutes."""
+MAX_CHARACTERS = 10_000
 _PAUSES = {",": SHORT_PAUSE_MS, ";": SHORT_PAUSE_MS, ":": SHORT_PAUSE_MS, ".": LONG_PAUSE_MS,
            "?": LONG_PAUSE_MS, "!": LONG_PAUSE_MS}  # fmt: skip
 _SPELLED = re.compile(r"(?:FS[-:]|#)([A-Z0-9]+)")
@@ -41,7 +43,7 @@ class Sign:
 
     def __post_init__(self) -> None:
         if not self.gloss.strip() or self.gloss != self.gloss.upper() or "|" in self.gloss:
-            raise LexiconError(f"{self.gloss!r} is no gloss; a gloss is written in capitals and without |.")
+            raise LexiconError(f"{_short(self.gloss)!r} is no gloss; a gloss is written in capitals and without |.")
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Spelled:
     text: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Z0-9]+", self.text):
-            raise LexiconError(f"{self.text!r} cannot be fingerspelled; use A to Z and 0 to 9.")
+        if not _SPELLABLE.fullmatch(self.text):
+            raise LexiconError(f"{_short(self.text)!r} cannot be fingerspelled; use A to Z and 0 to 9.")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class GlossLine:
 def format_gloss_line(items: Sequence[Item]) -> str:
     """The items as one line that `parse_gloss_line` reads back as the same items."""
     words = [_format(item) for item in items]
-    return (" | " if any(" " in word for word in words) else " ").join(words)
+    if any(" " in word for word in words):
+        return " | ".join(words) + (" |" if len(words) == 1 else "")
+    return " ".join(words)
 
 
 def parse_gloss_line(line: str, known: Collection[str] | None = None, *, spell_unknown: bool = False) -> GlossLine:
@@ -93,6 +97,8 @@ def parse_gloss_line(line: str, known: Collection[str] | None = None, *, spell_u
     other word of A to Z and 0 to 9, with a note that names the nearest glosses.
     Raises LexiconError for an empty line, too many items, and a gloss that is not known, with the nearest ones.
     """
+    if len(line) > MAX_CHARACTERS:
+        raise LexiconError(f"The gloss line has {len(line):,} characters; write at most {MAX_CHARACTERS:,} at a time.")
     tokens = _tokens(line, known)
     if not tokens:
         raise LexiconError("The gloss line is empty; write glosses such as HELLO MY NAME fs-ANNA.")
@@ -107,6 +113,11 @@ def parse_gloss_line(line: str, known: Collection[str] | None = None, *, spell_u
                 raise
             items.append(Spelled(token))
             notes.append(f"{token} has no sign here and is fingerspelled{error.nearest}.")
+    signed = sum(len(item.text) if isinstance(item, Spelled) else 1 for item in items)
+    if signed > MAX_ITEMS:
+        raise LexiconError(
+            f"The gloss line has {signed:,} signs, letters and pauses; write at most {MAX_ITEMS} at a time."
+        )
     return GlossLine(tuple(items), tuple(notes))
 
 
@@ -124,7 +135,7 @@ def _tokens(line: str, known: Collection[str] | None) -> list[str]:
         if whole is not None:
             tokens.append(whole)
         elif "|" in line and known is None and phrase and not _is_mark(phrase):
-            tokens.append(phrase)
+            tokens += _without_marks(phrase, known)
         else:
             for word in phrase.split():
                 tokens += _without_marks(word, known)
@@ -132,12 +143,11 @@ def _tokens(line: str, known: Collection[str] | None) -> list[str]:
 
 
 def _without_marks(word: str, known: Collection[str] | None) -> list[str]:
-    """A word, with the punctuation at its end as tokens of their own."""
-    marks: list[str] = []
-    while word and word[-1] in _PAUSES and not _is_known(word, known):
-        marks.insert(0, word[-1])
-        word = word[:-1]
-    return ([word] if word else []) + marks
+    """A gloss, with the punctuation at its end as tokens of their own."""
+    end = len(word)
+    while end and word[end - 1] in _PAUSES and not _is_known(word[:end], known):
+        end -= 1
+    return [*filter(None, [word[:end]]), *word[end:]]
 
 
 def _item(token: str, position: int, known: Collection[str] | None) -> Item:
@@ -146,20 +156,22 @@ def _item(token: str, position: int, known: Collection[str] | None) -> Item:
     if token in _PAUSES:
         return Pause(_PAUSES[token])
     if timed := _TIMED.fullmatch(token):
-        return Pause(int(timed[1]))
+        return Pause(int(timed[1][:9]))  # too long already, and thousands of digits are no number to Python
     if spelled := _SPELLED.fullmatch(token):
         return Spelled(spelled[1])
     if _LETTERS.fullmatch(token):
         return Spelled(token.replace("-", ""))
     if token.startswith(("FS-", "FS:", "#")):
-        raise LexiconError(f"Item {position}: {token!r} cannot be fingerspelled; use A to Z and 0 to 9 after the mark.")
+        raise LexiconError(
+            f"Item {position}: {_short(token)!r} cannot be fingerspelled; use A to Z and 0 to 9 after the mark."
+        )
     if known is None:
         return Sign(token)
     if token.isascii() and token.isdigit():
         return Spelled(token)
     near = nearest_glosses(token, known)
     advice = f"did you mean {' or '.join(near)}?" if near else "look it up in the list of glosses."
-    spelling = f" To fingerspell it, write fs-{token}." if _SPELLABLE.fullmatch(token) else ""
+    spelling = f" To fingerspell it, write fs-{_short(token)}." if _SPELLABLE.fullmatch(token) else ""
     raise _UnknownGlossError(f"Item {position}: the lexicon has no sign {_short(token)}; {advice}{spelling}", near)
 
 

@@ -90,9 +90,9 @@ class Lexicon:
 
     def search(self, text: str) -> tuple[Entry, ...]:
         """Signs whose gloss or words hold the text, the closest first; every sign for an empty text."""
-        ranked = []
+        ranked, wanted = [], _plain(text)
         for order, entry in enumerate(self.entries):
-            rank = _rank(_plain(text), _plain(entry.gloss), [_plain(word) for word in entry.words])
+            rank = _rank(wanted, _plain(entry.gloss), [_plain(word) for word in entry.words])
             if rank is not None:
                 ranked.append((rank, entry.gloss, entry.priority, order))
         return tuple(self.entries[order] for *_, order in sorted(ranked))

@@ -7,7 +7,7 @@ every word without a sign; makes pauses of punctuation.
 
 What it does not do: tense (FINISH, WILL), agreement of verbs, classifiers, topics with raised brows, the use of space,
 and the choice between senses of a word: the first sign is taken and the others are named in a note. Relative
-clauses and long sentences keep their English order. `SIMPLIFIED` says so to the user.
+clauses and long sentences keep their English order.
 """
 
 from __future__ import annotations
@@ -22,14 +22,11 @@ from pathlib import Path
 import yaml
 
 from models.errors import LexiconError
-from models.lexicon.english_numbers import DIGITS, number_at_start
+from models.lexicon.english_numbers import DIGITS, LONGEST_NUMBER, number_at_start
 from models.lexicon.glossline import LONG_PAUSE_MS, SHORT_PAUSE_MS, GlossLine, Item, Pause, Sign, Spelled
 
-SIMPLIFIED = (
-    "This is a simplified word-by-word draft, not a translation: grammar on the face, tense and the use of space are "
-    "left out. Please check and edit it."
-)
 MAX_WORDS = 200
+MAX_CHARACTERS = 5000
 LONGEST_PHRASE = 4
 LONGEST_SPELLED = 30
 _RULES = Path(__file__).parents[2] / "assets" / "lexicon" / "en"
@@ -84,11 +81,15 @@ def word_table(signs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[st
 def to_glosses(text: str, known: Candidates, *, max_words: int = MAX_WORDS) -> GlossLine:
     """A draft of the gloss line for an English text, with notes on what was spelled, chosen or skipped.
 
-    Raises LexiconError for an empty text, one of more than `max_words` words, and one without a word that can be
-    signed (emoji, another script).
+    Raises LexiconError for an empty text, one of more than `max_words` words or MAX_CHARACTERS, and one without a word
+    that can be signed (emoji, another script).
     """
     if not text.strip():
         raise LexiconError("There is no text; write a short English sentence such as: Hello, my name is Anna.")
+    if len(text) > MAX_CHARACTERS:
+        raise LexiconError(
+            f"The text has {len(text):,} characters; at most {MAX_CHARACTERS:,} can be signed at a time. Shorten it."
+        )
     if (count := len(text.split())) > max_words:
         raise LexiconError(f"The text has {count:,} words; at most {max_words} can be signed at a time. Shorten it.")
     sentences = _sentences(unicodedata.normalize("NFKC", text))
@@ -198,7 +199,7 @@ def _clause(words: Sequence[_Word], mark: str, known: Candidates, draft: _Draft)
 def _phrase(words: Sequence[_Word], index: int, known: Candidates) -> tuple[int, str]:
     """(number of words, form) of the longest phrase from here that the lexicon or the rules know; else of one word."""
     rules = _rules("words")
-    number = number_at_start([word.form for word in words[index:]])
+    number = number_at_start([word.form for word in words[index : index + LONGEST_NUMBER]])
     if number is not None:
         return number
     for length in range(min(LONGEST_PHRASE, len(words) - index), 1, -1):

@@ -32,6 +32,7 @@ with atheris.instrument_imports(include=["models", "studio", "pose_format"]):
     from models.recognition.four_stage.clips import read_clips
     from models.training.run import Run
     from models.video import VideoReader
+    from studio import signs
 
 import hostile  # noqa: E402 - after the folders are known
 from PIL import Image  # noqa: E402
@@ -79,6 +80,15 @@ def weights(path: Path) -> None:
     read_checkpoint(path)
 
 
+def words(path: Path) -> None:
+    written, among = path.read_bytes().decode("utf-8", "replace"), signs.lexicons()
+    for read in (signs.read_line, signs.draft, signs.found):
+        try:
+            read(written, among)
+        except SignError:
+            continue
+
+
 TARGETS: dict[str, tuple[Callable[[Path], None], str]] = {
     "video": (video, "x.mp4"),
     "picture": (picture, "x.png"),
@@ -86,6 +96,7 @@ TARGETS: dict[str, tuple[Callable[[Path], None], str]] = {
     "tables": (tables, "x.csv"),
     "values": (values, "x.json"),
     "weights": (weights, "x.safetensors"),
+    "words": (words, "x.txt"),
 }
 
 
@@ -120,6 +131,8 @@ def seeds(name: str) -> list[bytes]:
             f"{columns}a/b.pose,en,ase,0,0,house,HOUSE,0\n".encode(),
             b"path,glosses,signer,split\na.mp4,HOUSE,anna,train\n",
         ]
+    if name == "words":
+        return [b"HELLO MY NAME fs-ANNA , (800ms) HOUSE|HOME", b"I'm not Anna's; two hundred and three houses?"]
     person = {"pose_keypoints_2d": [1, 2, 1] * 18}
     instance = {"video_id": "1", "url": "https://x.org/a", "split": "train", "frame_start": 1, "frame_end": -1}
     objects: list[object] = [
