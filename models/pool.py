@@ -192,13 +192,13 @@ def _work(pipe: Connection, open_worker: Open) -> None:
     def send(kind: str, value: Any) -> None:
         try:
             pipe.send((kind, value))
-        except BrokenPipeError:  # the caller is gone
+        except OSError:  # the caller is gone
             sys.exit(1)
 
     while True:
         try:
             task = pipe.recv()
-        except EOFError:  # the caller is gone
+        except (EOFError, OSError):  # the caller is gone
             return
         if task is None:
             return

@@ -84,8 +84,10 @@ class ReadOptions:
             raise VideoError(f"fps is {self.fps}; use a number above 0 and up to {MAX_FPS}")
         if not 0 <= self.start_ms < float("inf"):
             raise VideoError(f"start_ms is {self.start_ms}; use 0 or more milliseconds")
-        if self.end_ms is not None and not self.end_ms > self.start_ms:
-            raise VideoError(f"end_ms is {self.end_ms}, not after start_ms {self.start_ms}; choose a later end")
+        if self.end_ms is not None and not self.start_ms < self.end_ms < float("inf"):
+            raise VideoError(
+                f"end_ms is {self.end_ms}; use milliseconds after start_ms, {self.start_ms}, or none to read to the end"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ commit that nobody has looked at would be a promise that nobody kept. `pull --re
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from models.errors import WeightsError
 from models.files import safe_name
 
 FOLDER_VARIABLE = "SIGN_STUDIO_WEIGHTS"
-NO_WEIGHTS_NEEDED = "the puppet engine needs none"
+_PUPPET = "the puppet engine needs none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class Weights:
     size_mb: int
     """About how much is fetched, megabytes."""
     revision: str = "main"
+    without: str = ""
+    """What works without them, as the end of a sentence; empty when nothing else does the same."""
 
 
 _RAIL = "CreativeML OpenRAIL-M: use for harm, deception and a list of other uses is ruled out"
@@ -63,6 +66,7 @@ _ALL = (
         files=_SD_FILES,
         needs="unet/*.safetensors",
         size_mb=4270,
+        without=_PUPPET,
     ),
     Weights(
         name="controlnet-openpose",
@@ -71,6 +75,7 @@ _ALL = (
         licence="OpenRAIL (as Stable Diffusion v1)",
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=1450,
+        without=_PUPPET,
     ),
     Weights(
         name="animatediff",
@@ -79,6 +84,7 @@ _ALL = (
         licence="Apache-2.0 (that of the AnimateDiff repository)",
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=1670,
+        without=_PUPPET,
     ),
     Weights(
         name="ip-adapter",
@@ -93,6 +99,7 @@ _ALL = (
         ),
         needs="models/*.safetensors",
         size_mb=2720,
+        without=_PUPPET,
     ),
     Weights(
         name="lcm-lora",
@@ -101,6 +108,7 @@ _ALL = (
         licence="OpenRAIL++",
         files=("pytorch_lora_weights.safetensors",),
         size_mb=135,
+        without=_PUPPET,
     ),
     Weights(
         name="tcd-lora",
@@ -109,6 +117,7 @@ _ALL = (
         licence="see the model's page",
         files=("pytorch_lora_weights.safetensors",),
         size_mb=135,
+        without=_PUPPET,
     ),
     Weights(
         name="animatelcm",
@@ -117,6 +126,7 @@ _ALL = (
         licence="see the model's page",
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=1820,
+        without=_PUPPET,
     ),
     Weights(
         name="taesd",
@@ -125,6 +135,7 @@ _ALL = (
         licence="MIT",
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=10,
+        without=_PUPPET,
     ),
     Weights(
         name="safety-checker",
@@ -133,6 +144,7 @@ _ALL = (
         licence="see the model's page",
         files=("config.json", "model.safetensors", "preprocessor_config.json"),
         size_mb=1220,
+        without=_PUPPET,
     ),
     Weights(
         name="resnet-50",
@@ -173,6 +185,7 @@ _ALL = (
         licence="see the model's page",
         files=("config.json", "diffusion_pytorch_model.safetensors"),
         size_mb=1450,
+        without=_PUPPET,
     ),
     Weights(
         name="clip-vit-large-patch14",
@@ -233,7 +246,7 @@ def find(name: str, folder: Path | None = None) -> Path:
         raise WeightsError(
             f"The weights {name} ({weights.hub_id}, {weights.size_mb} MB) are not on this machine; fetch them with "
             f"`signstudio weights pull {name}`, or put them into a folder {name} in the one that {FOLDER_VARIABLE} "
-            f"names; {NO_WEIGHTS_NEEDED}."
+            f"names{_otherwise(weights)}."
         )
     return cached
 
@@ -250,10 +263,10 @@ def here(name: str, folder: Path | None = None) -> bool:
 def pull(name: str, folder: Path | None = None, revision: str | None = None) -> Path:
     """Fetch weights from the hub, into `folder` or, without one, into the hub's cache; goes on where it was cut off.
 
-    Raises WeightsError when the hub cannot be reached, wants a login, or the disk is full.
+    Raises WeightsError when the hub cannot be reached or wants a login, the disk is full, or the folder is read-only.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     weights = _entry(name)
     root = folder or _own_folder()
@@ -272,9 +285,8 @@ def pull(name: str, folder: Path | None = None, revision: str | None = None) -> 
         raise WeightsError(
             f"{weights.hub_id} is not on the hub any more, or wants a login: `hf auth login`."
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, ConnectionError, OSError) as error:
-        reason = _reason(error)
-        raise WeightsError(f"{name} could not be fetched ({reason}); try again later; {NO_WEIGHTS_NEEDED}.") from error
+    except OSError as error:  # HfHubHTTPError, LocalEntryNotFoundError and ConnectionError are such, too
+        raise WeightsError(f"{name} could not be fetched: {_reason(error)}{_otherwise(weights)}.") from error
     found = Path(path)
     _check(weights, found)
     return found
@@ -298,12 +310,17 @@ def quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(levels[1])
 
 
-def _reason(error: Exception) -> str:
-    import errno
+def _reason(error: OSError) -> str:
+    """Why a download failed, and what to do."""
+    if error.errno == errno.ENOSPC:
+        return "the disk is full; make room, and try again"
+    if isinstance(error, PermissionError):
+        return "its folder cannot be written; choose another one"
+    return "the hub cannot be reached; try again later"
 
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full"
-    return "the hub cannot be reached"
+
+def _otherwise(weights: Weights) -> str:
+    return f"; {weights.without}" if weights.without else ""
 
 
 def _entry(name: str) -> Weights:

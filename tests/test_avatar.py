@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 from pose_format import Pose
 
-from models.errors import PoseError
+from models.errors import LexiconError, PoseError
 from models.lexicon.avatar import LOOKS, Look, Signer, draw_signer, render_avatar
 from models.lexicon.avatar_figure import figure
 from models.lexicon.avatar_skin import HandBuffer
 from models.lexicon.face import neutral_face
+from models.lexicon.looks import find_look
 from models.pose import landmarks
 from models.pose.clean import reduce
 
@@ -182,6 +184,20 @@ def test_a_pose_without_arms_is_refused_with_what_to_do(waving: Pose) -> None:
         draw_signer(headless, 0, LOOKS["alex"])
 
 
+def test_a_pose_of_foreign_names_or_without_a_size_is_refused_or_drawn_without_them(waving: Pose) -> None:
+    foreign = copy.deepcopy(reduce(waving))
+    body, face = foreign.header.components[:2]
+    face.points[0] = "chin"
+    assert figure(foreign, WIDTH, HEIGHT).face.shape == (6, 468, 3)
+    body.points[-1] = "TAIL"
+    with pytest.raises(PoseError, match="TAIL"):
+        figure(foreign, WIDTH, HEIGHT)
+    flat = copy.deepcopy(waving)
+    flat.header.dimensions.width = 0
+    with pytest.raises(PoseError, match="0 x 480"):
+        figure(flat, WIDTH, HEIGHT)
+
+
 def test_garbage_coordinates_do_not_crash(waving: Pose) -> None:
     rng = np.random.default_rng(3)
     data = np.ma.getdata(waving.body.data) + rng.normal(0, 400, waving.body.data.shape)
@@ -281,6 +297,13 @@ def test_every_look_lets_the_hands_stand_out() -> None:
     for look in [*LOOKS.values(), *(Look.random(seed) for seed in range(40))]:
         assert look.contrast > 1.9, look
     assert Look.random(5) == Look.random(5) != Look.random(6)
+
+
+@pytest.mark.parametrize("name", ["nobody", "²", pytest.param("9" * 5000, id="thousands of digits"), ""])
+def test_a_look_that_is_none_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(LexiconError, match="sofia"):
+        find_look(name)
+    assert find_look(" Sofia ") is LOOKS["sofia"] and find_look("7") == Look.random(7)
 
 
 def test_a_look_with_an_unknown_part_is_refused() -> None:

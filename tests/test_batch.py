@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from models.errors import PoseError
-from models.pose.batch import BatchProgress, ClipOutcome, extract_many, pose_paths
+from models.pose.batch import BatchProgress, ClipOutcome, _Meter, extract_many, pose_paths
 from models.pose.extract import PoseOptions
 from models.pose.files import read_pose
 from models.pose.record import is_current, read_record, read_sharpness, record_path
+from models.pose.worker import Frames, Task
 from models.video import ReadOptions, VideoReader
 from models.video_write import write_video
 
@@ -193,6 +194,14 @@ def test_every_clip_has_a_path_of_its_own(tmp_path: Path) -> None:
     assert pose_paths([a, a], out) == {a: out / "a.pose"}
     with pytest.raises(PoseError, match=r"a\.mp4\.pose"):
         pose_paths([a, b], out)
+
+
+def test_a_file_that_promises_too_few_frames_never_leaves_less_than_no_time(tmp_path: Path) -> None:
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"0" * 100)
+    meter, task = _Meter(0, [Task(clip, tmp_path / "a.pose")]), Task(clip, tmp_path / "a.pose")
+    meter.hear(task, Frames(30, 10))
+    assert meter.progress().seconds_left == 0
 
 
 def test_nothing_to_do_is_no_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pose_format.utils.generic import reduce_holistic
 
 from models.errors import PoseError, VideoError
 from models.pose import landmarks
-from models.pose.draw import canvas_size, draw_joint, draw_skeleton, fit_pose, plain_ground, skeleton_painter
+from models.pose.draw import canvas_size, draw_joint, fit_pose, plain_ground, skeleton_painter
 from models.pose.preview import PreviewOptions, write_openpose_video, write_preview, write_skeleton
 from models.pose.strokes import FACE_CONTOURS, LEFT_COLOR, RIGHT_COLOR, DrawStyle
 from models.progress import Cancelled
@@ -65,16 +65,15 @@ def changed(pose, *, data=None, confidence=None):
     return landmarks.with_arrays(pose, new_data, new_confidence)
 
 
-def columns(pose, name):
-    start = landmarks.component_start(pose, name)
-    return slice(start, start + len(landmarks.point_names(pose, name)))
-
-
 def mask_hand(pose, name, frames=slice(None)):
     def edit(confidence):
-        confidence[frames, :, columns(pose, name)] = 0
+        confidence[frames, :, landmarks.component_slice(pose, name)] = 0
 
     return changed(pose, confidence=edit)
+
+
+def draw_skeleton(image, pose, frame, style=None):
+    return skeleton_painter(pose, style)(image, frame)
 
 
 def touched(image, drawn):
@@ -172,7 +171,7 @@ def test_the_nearer_finger_is_drawn_over_the_farther(near):
     points[4 * near + 1 : 4 * near + 5, 2] = -0.1
 
     def cross(data):
-        data[:, 0, columns(signer(), landmarks.LEFT_HAND)] = points
+        data[:, 0, landmarks.component_slice(signer(), landmarks.LEFT_HAND)] = points
 
     both = draw_skeleton(GREY, changed(signer(), data=cross), 0, HANDS_ONLY)
     along = (140, 87) if near == 1 else (180, 87)  # on the near finger, away from the crossing
@@ -185,7 +184,7 @@ def test_unsure_landmarks_are_faint_and_hopeless_ones_hidden():
 
     def ink(level):
         def edit(confidence):
-            confidence[:, :, columns(pose, landmarks.LEFT_HAND)] = level
+            confidence[:, :, landmarks.component_slice(pose, landmarks.LEFT_HAND)] = level
 
         drawn = draw_skeleton(GREY, changed(pose, confidence=edit), 0, HANDS_ONLY)[:, WIDTH // 2 :]
         return np.abs(drawn.astype(int) - 128).sum()
@@ -245,10 +244,10 @@ def test_wild_coordinates_are_drawn_without_an_error():
     pose = signer()
 
     def wild(data):
-        data[0, 0, columns(pose, landmarks.LEFT_HAND)] = 1e30
-        data[0, 0, columns(pose, landmarks.RIGHT_HAND), 0] = -1e9
+        data[0, 0, landmarks.component_slice(pose, landmarks.LEFT_HAND)] = 1e30
+        data[0, 0, landmarks.component_slice(pose, landmarks.RIGHT_HAND), 0] = -1e9
         data[0, 0, :5] = np.nan
-        data[1, 0, columns(pose, landmarks.LEFT_HAND)] = np.inf
+        data[1, 0, landmarks.component_slice(pose, landmarks.LEFT_HAND)] = np.inf
 
     broken = changed(pose, data=wild)
     for frame in (0, 1):

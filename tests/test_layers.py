@@ -15,6 +15,7 @@ EVERYONE = {
     "models.errors",
     "models.figures",
     "models.files",
+    "models.lettering",
     "models.model_folder",
     "models.pictures",
     "models.pool",

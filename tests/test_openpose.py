@@ -13,7 +13,6 @@ from models.pose import landmarks, openpose_json
 from models.pose.openpose import (
     BODY_NAMES,
     FACE_INDEX,
-    HAND_EDGES,
     HAND_NAMES,
     LEFT_PUPIL,
     RIGHT_PUPIL,
@@ -140,7 +139,7 @@ def test_hands_keep_their_side_and_a_hand_that_was_not_seen_is_none():
     points, _ = landmarks.component(pose, landmarks.LEFT_HAND)
     np.testing.assert_array_equal(found[0].left_hand[:, :2], points[0, :, :2])
     assert tuple(landmarks.point_names(pose, landmarks.LEFT_HAND)) == HAND_NAMES
-    assert HAND_EDGES[:5] == ((0, 1), (1, 2), (2, 3), (3, 4), (0, 5))
+    assert landmarks.HAND_BONES[:5] == ((0, 1), (1, 2), (2, 3), (3, 4), (0, 5))
 
 
 def test_pupils_are_the_irises_or_else_the_middle_of_each_eye():
@@ -302,6 +301,21 @@ def test_files_that_are_not_openpose_are_refused_with_the_reason(tmp_path, text,
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(PoseError, match=reason):
         openpose_json.read_openpose(tmp_path / "bad.json")
+
+
+def test_frames_of_two_clips_in_one_folder_are_never_mixed(tmp_path):
+    openpose_json.write_frames(tmp_path / "one", people(), WIDTH, HEIGHT, stem="one")
+    file = openpose_json.write_frames(tmp_path / "two", people()[:1], WIDTH, HEIGHT, stem="two")[0]
+    file.rename(tmp_path / "one" / file.name)
+    with pytest.raises(PoseError, match="frame 0 twice"):
+        openpose_json.read_openpose(tmp_path / "one")
+
+
+def test_a_file_that_cannot_be_opened_is_said(tmp_path):
+    (tmp_path / "clip_0_keypoints.json").mkdir()
+    for path in (tmp_path, tmp_path / "missing.json"):
+        with pytest.raises(PoseError, match="cannot be read"):
+            openpose_json.read_openpose(path)
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from models.errors import LexiconError
-from models.lexicon.check import check_entry, strain
+from models.lexicon.check import check_entry
 from models.lexicon.phonology import ALTERNATING, BASE, BOTH, ONE, SYMMETRIC
 from models.lexicon.phonology_files import EMBEDDED, load_phonology
 
@@ -100,6 +100,7 @@ def test_a_mistake_is_reported_with_file_entry_key_value_and_what_is_allowed(fol
         ("palm: up", "palm and fingers together"),
         ("weak: {shape: B}", "hands: base or both"),
         ("pulse: {shape: nothing}", "moves[1].pulse.shape"),
+        ("to: [chin]", "moves[1].to"),
     ],
 )
 def test_a_mistake_in_a_movement_names_the_movement(folder, move, expected):
@@ -117,6 +118,7 @@ def test_a_mistake_in_a_movement_names_the_movement(folder, move, expected):
         (f"MY-SIGN:\n  strong: {GOOD}\n  hands: base\n  source: me\n", "weak"),
         (f"MY-SIGN:\n  strong: {GOOD}\n  words: [yes]\n  source: me\n", "quotes"),
         (f"MY-SIGN:\n  strong: {GOOD}\n  brows: wild\n  source: me\n", "furrow"),
+        (f"MY-SIGN:\n  strong: {GOOD}\n  hands: [both]\n  source: me\n", "alternating"),
         ("MY-SIGN: [1, 2]\n", "mapping"),
         ("- a list\n", "mapping"),
         ("MY-SIGN: {strong: [\n", "not valid YAML"),
@@ -125,6 +127,26 @@ def test_a_mistake_in_a_movement_names_the_movement(folder, move, expected):
 def test_a_broken_file_is_refused_with_what_to_do(folder, text, expected):
     with pytest.raises(LexiconError, match=expected):
         entries(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("handshapes.yaml", "shapes: {}\n", r"fingers is None.*mapping"),
+        (
+            "handshapes.yaml",
+            "{fingers: {}, thumbs: {}, shapes: {X: {abduct_deg: [1, 2]}}}\n",
+            r"X: abduct_deg.*4 numbers",
+        ),
+        ("handshapes.yaml", "{fingers: {a: 3}, thumbs: {}, shapes: {X: {all: a}}}\n", r"X: index is 'a'.*3 angles"),
+        ("places.yaml", "head: {chin: {outside: forward}}\n", r"chin: at_cm is None.*3 numbers"),
+        ("places.yaml", "head: [chin]\n", r"head is \['chin'\].*mapping"),
+    ],
+)
+def test_a_mistake_in_the_vocabulary_names_the_entry_and_the_key(folder, file, text, expected):
+    (folder / file).write_text(text, encoding="utf-8")
+    with pytest.raises(LexiconError, match=f"{file}: .*{expected}"):
+        load_phonology(folder)
 
 
 def test_hands_that_are_each_placed_on_the_other_are_refused(folder):
@@ -172,8 +194,3 @@ def test_a_handshape_beyond_its_joints_is_refused_with_the_joint(lexicon):
     broken = replace(lexicon["ME"].strong.shape, joints=tuple(joints))
     sign = replace(lexicon["ME"], strong=replace(lexicon["ME"].strong, shape=broken))
     assert any("index PIP" in problem for problem in check_entry(sign))
-
-
-def test_strain_reports_both_hands_of_a_two_handed_sign(lexicon):
-    assert set(strain(lexicon["NAME"])) == {"strong", "weak"}
-    assert 0.3 < strain(lexicon["NAME"])["strong"].reach < 1

@@ -71,17 +71,21 @@ def test_clips_of_one_name_do_not_overwrite_each_other_and_a_failure_has_its_lin
     other = tmp_path / "other" / clip.name
     other.parent.mkdir()
     other.write_bytes(clip.read_bytes())
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(clip.read_bytes()[:300])
-    result = make_many_products([clip, other, broken], tmp_path / "out")
-    assert {entry.clip: entry.error is None for entry in result.clips} == {clip: True, other: True, broken: False}
+    broken, formula = tmp_path / "broken.mp4", tmp_path / "=1+1\t.mp4"
+    for bad in (broken, formula):
+        bad.write_bytes(clip.read_bytes()[:300])
+    result = make_many_products([clip, other, broken, formula], tmp_path / "out")
+    whole = {entry.clip: entry.error is None for entry in result.clips}
+    assert whole == {clip: True, other: True, broken: False, formula: False}
     assert result.archive is not None
     with zipfile.ZipFile(result.archive) as archive:
         poses = sorted(name for name in archive.namelist() if name.endswith(".pose"))
         assert poses == ["a-clip-2/a-clip-2.pose", "a-clip/a-clip.pose"]
         lines = archive.read("report.tsv").decode().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert any(line.startswith("broken.mp4\tfailed\t") for line in lines)
+    assert all(line.count("\t") == 2 for line in lines)
+    assert not any(cell.startswith("=") for line in lines for cell in line.split("\t")), "no cell is a formula"
 
 
 def test_a_batch_in_which_nothing_works_gives_no_zip(tmp_path: Path) -> None:

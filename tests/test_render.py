@@ -73,6 +73,10 @@ def test_stopping_leaves_nothing_and_a_foreign_folder_is_kept(hello: Performance
     with pytest.raises(LexiconError, match="mine"):
         render(hello.pose, hello.segments, tmp_path / "mine", RenderOptions(height=128))
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    (tmp_path / "mine" / "letter.txt").rename(tmp_path / "mine" / "grandmother.png")
+    with pytest.raises(LexiconError, match="mine"):
+        render(hello.pose, hello.segments, tmp_path / "mine", RenderOptions(height=128))
+    assert (tmp_path / "mine" / "grandmother.png").is_file(), "pictures of others are no frames of ours"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from models.errors import LexiconError
-from models.lexicon.legibility import signing_frames
-from models.lexicon.performance import perform
+from models.lexicon.performance import perform, sign_frames
 from models.lexicon.phonology import SignEntry
 from models.lexicon.phonology_files import load_phonology
 from models.lexicon.sheet import SheetOptions, key_frames, write_sheets
@@ -26,7 +25,7 @@ def entries() -> list[SignEntry]:
 def test_key_frames_are_of_the_sign_in_order_with_both_ends(entries: list[SignEntry]) -> None:
     for entry in entries:
         performance = perform([entry])
-        start, end = signing_frames(performance)
+        start, end = sign_frames(performance)
         frames = key_frames(performance, 5)
         assert (frames[0], frames[-1], len(frames)) == (start, end - 1, 5)
         assert frames == sorted(frames)
@@ -34,7 +33,7 @@ def test_key_frames_are_of_the_sign_in_order_with_both_ends(entries: list[SignEn
 
 def test_key_frames_follow_the_hand_where_it_moves(entries: list[SignEntry]) -> None:
     performance = perform(entries[:1])
-    start, end = signing_frames(performance)
+    start, end = sign_frames(performance)
     points, _ = component(performance.pose, RIGHT_HAND)
     evenly = np.linspace(start, end - 1, 5).round().astype(int)
 

@@ -69,6 +69,16 @@ def test_a_comma_holds_the_sign_and_nothing_else_changes(written) -> None:
     assert paused.segments[0].start_ms == plain.segments[0].start_ms
 
 
+def test_of_several_pauses_in_a_row_the_longest_counts(written) -> None:
+    lengths = {
+        line: len(signed(line, [written]).pose.body.data) for line in ("HELLO . MY", "HELLO , . MY", "HELLO?! MY")
+    }
+    assert len(set(lengths.values())) == 1, lengths
+    assert len(signed("HELLO, (800ms) MY", [written]).pose.body.data) == len(
+        signed("HELLO (800ms) MY", [written]).pose.body.data
+    )
+
+
 @pytest.mark.parametrize("line", ["HELLO MY NAME", "HELLO MY-SIGN"])
 def test_twice_the_speed_takes_clearly_less_time(written, own: Path, line: str) -> None:
     lexicons = [open_lexicon(own), written]

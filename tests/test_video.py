@@ -308,7 +308,7 @@ def test_a_part_outside_the_clip_is_refused_with_its_length(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "options", [{"fps": 0}, {"fps": -1}, {"fps": 1000}, {"fps": float("nan")}, {"start_ms": -1}, {"end_ms": 0},
-                {"start_ms": float("nan")}, {"start_ms": 50, "end_ms": 40}]
+                {"start_ms": float("nan")}, {"start_ms": 50, "end_ms": 40}, {"end_ms": float("inf")}]
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(VideoError):

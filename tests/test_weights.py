@@ -29,6 +29,9 @@ def test_missing_weights_say_how_to_get_them_and_that_the_puppet_needs_none() ->
     with pytest.raises(WeightsError, match=r"signstudio weights pull taesd.*puppet engine needs none"):
         weights.find("taesd")
     assert not weights.here("taesd")
+    with pytest.raises(WeightsError, match=r"signstudio weights pull resnet-50") as error:
+        weights.find("resnet-50")
+    assert "puppet" not in str(error.value), "it recognizes nothing"
 
 
 def test_a_name_that_is_none_lists_those_that_are() -> None:
@@ -89,6 +92,16 @@ def test_a_pull_onto_a_full_disk_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr("huggingface_hub.snapshot_download", full)
     with pytest.raises(WeightsError, match="disk is full"):
         weights.pull("taesd", tmp_path)
+
+
+def test_a_pull_into_a_folder_that_cannot_be_written_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", forbidden)
+    with pytest.raises(WeightsError, match="folder cannot be written; choose another") as error:
+        weights.pull("resnet-50", tmp_path)
+    assert "puppet" not in str(error.value), "it recognizes nothing"
 
 
 def test_a_pull_fetches_only_what_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from models.pose import landmarks
 Seen = NDArray[np.bool_]
 
 _MIN_FACE = 20  # landmarks of a face, well spread, from which the rest follows
+_MESH_NAMES = frozenset(str(index) for index in range(landmarks.NUM_FACE))
 
 # Body landmarks that are points of the face mesh: nose, eyes, ears, mouth.
 _FROM_FACE = {0: 1, 1: 362, 2: 386, 3: 263, 4: 133, 5: 159, 6: 33, 7: 454, 8: 234, 9: 291, 10: 61}
@@ -45,15 +46,16 @@ def complete_face(pose: Pose) -> tuple[Array, Seen]:
     seen = (confidence > 0).any(axis=1)
     if points.shape[1] >= landmarks.NUM_FACE:
         return points, seen
-    present = np.array([int(name) for name in landmarks.point_names(pose, landmarks.FACE)])
-    present = present[present < landmarks.NUM_FACE]
+    names = landmarks.point_names(pose, landmarks.FACE)
+    columns = [column for column, name in enumerate(names) if name in _MESH_NAMES]
+    present = [int(names[column]) for column in columns]
     if len(present) < _MIN_FACE:
         return np.zeros((frames, landmarks.NUM_FACE, 3), np.float32), np.zeros(frames, bool)
     # The affine map of the face at rest onto the landmarks there are places the others.
     rest = np.concatenate([neutral_face(), np.ones((landmarks.NUM_FACE, 1))], axis=1)
-    maps = np.linalg.pinv(rest[present]) @ points[:, : len(present)]
+    maps = np.linalg.pinv(rest[present]) @ points[:, columns]
     mesh = (rest @ maps).astype(np.float32)
-    mesh[:, present] = points[:, : len(present)]
+    mesh[:, present] = points[:, columns]
     return mesh, seen
 
 
@@ -61,7 +63,7 @@ def complete_body(pose: Pose, face: Array, face_seen: Seen) -> tuple[Array, Seen
     """All body landmarks (T, 33, 3), and in which frames the body was seen (T,).
 
     face (T, K, 3) and face_seen (T,) as `complete_face` gives them, in the pose's own units.
-    Raises PoseError when the pose has no arms, or no frame shows a body.
+    Raises PoseError when the pose has no arms or other landmarks than Holistic's, or no frame shows a body.
     """
     data, confidence = landmarks.component(pose, landmarks.BODY)
     index = _body_indices(landmarks.point_names(pose, landmarks.BODY))
@@ -86,6 +88,10 @@ def _body_indices(names: list[str]) -> list[int]:
     # Late: this module of pose-format imports mediapipe, which takes seconds.
     from pose_format.utils.holistic import BODY_POINTS
 
+    unknown = [name for name in names if name not in BODY_POINTS]
+    if unknown:
+        named = ", ".join(unknown[:3])
+        raise PoseError(f"The pose's body has {named}, which MediaPipe Holistic has not; extract it again.")
     return [list(BODY_POINTS).index(name) for name in names]
 
 

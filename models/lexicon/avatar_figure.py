@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
 
+from models.errors import PoseError
 from models.lexicon.avatar_canvas import Array
 from models.lexicon.avatar_complete import complete_body, complete_face, nearest
 from models.lexicon.avatar_hand import palm_length
@@ -58,8 +59,10 @@ class Figure:
 
 
 def figure(pose: Pose, width: int, height: int) -> Figure:
-    """Bring a Holistic pose to output pixels. Raises PoseError when it shows no body or has no arms."""
+    """Bring a Holistic pose to output pixels. Raises PoseError when it shows no body, has no arms or no size."""
     size = pose.header.dimensions
+    if size.width < 1 or size.height < 1:
+        raise PoseError(f"The pose says its picture is {size.width} x {size.height} pixels; extract it again.")
     scale = min(width / size.width, height / size.height)
     shift = np.array([(width - scale * size.width) / 2, (height - scale * size.height) / 2, 0], np.float32)
     limit = float(max(width, height))

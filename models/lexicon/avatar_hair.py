@@ -60,7 +60,7 @@ def hair_back(image: Image, mask: Image, frame: HeadFrame, look: Look) -> None:
         polygon(mask, bun)
 
 
-def hair_front(image: Image, mask: Image, frame: HeadFrame, look: Look, skin: Image) -> None:
+def hair_front(image: Image, mask: Image, frame: HeadFrame, look: Look) -> None:
     """The cap of hair over skull and forehead, with a soft hairline and a few lit strands, in place."""
     line = frame.at(smooth(np.array(_LINE[look.hair_style], np.float32), closed=False, rounds=2), drift=0.14)
     crown = _crown(look)

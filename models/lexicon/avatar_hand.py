@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from models.lexicon.avatar_canvas import LIGHT, Array, Colour, Layer, resized
-from models.lexicon.avatar_skin import FINGERS, FOREARM, PALM, HandBuffer, skin_image
+from models.lexicon.avatar_skin import FOREARM, PALM, HandBuffer, skin_image
+from models.pose.landmarks import FINGERS
 
 # Radii of the 21 landmarks in palm lengths (wrist to knuckles): wrist, thumb, index, middle, ring, little finger.
 _RADII = np.array(

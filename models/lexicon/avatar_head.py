@@ -79,9 +79,9 @@ def head_layers(
     if falls:
         mask[:] = 0  # only the hair in front of the neck belongs to the head itself
     _ears(image, mask, frame, look)
-    skin = _skin(image, mask, frame, mesh, look)
+    _skin(image, mask, frame, mesh, look)
     draw_features(image, mesh, frame.right, look)
-    hair_front(image, mask, frame, look, skin)
+    hair_front(image, mask, frame, look)
     return [*layers, _layer(image, mask, place)]
 
 
@@ -119,8 +119,8 @@ def _ears(image: Image, mask: Image, frame: HeadFrame, look: Look) -> None:
             polygon(mask, ear)
 
 
-def _skin(image: Image, mask: Image, frame: HeadFrame, mesh: Array, look: Look) -> Image:
-    """Fill the face with shaded skin; returns its mask."""
+def _skin(image: Image, mask: Image, frame: HeadFrame, mesh: Array, look: Look) -> None:
+    """Fill the face with shaded skin, in place."""
     shape = np.zeros(mask.shape, np.uint8)
     outline = smooth(mesh[OVAL], rounds=2)
     polygon(shape, outline)
@@ -135,7 +135,6 @@ def _skin(image: Image, mask: Image, frame: HeadFrame, mesh: Array, look: Look) 
     shaded = cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
     weight = shape * np.float32(1 / 255)
     image[:] = cv2.blendLinear(shaded, image, weight, 1 - weight)
-    return shape
 
 
 def _face_light(shape: tuple[int, ...], frame: HeadFrame, mesh: Array) -> tuple[Array, Array]:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from models.lexicon.avatar_canvas import LIGHT, Array, Colour, Image, mixed, polygon, stroke
+from models.pose.landmarks import FINGERS
 
-FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 PALM, FOREARM = 1, 2  # ids in the buffer; finger f's segment s is 10 * (f + 1) + s
 
 _RIM, _GAP, _LINES = 0.40, 0.42, 0.34  # how dark outlines, gaps between parts and skin lines are

@@ -6,7 +6,6 @@ The line never covers the signing: it is a strip added below the picture, as hig
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from PIL import ImageDraw, ImageFont
 
 from models.errors import LexiconError
 from models.files import replacing, safe_name
+from models.lettering import font_of
 from models.lexicon.performance import Segment
 
 Image = NDArray[np.uint8]
@@ -101,7 +101,7 @@ def _strip(width: int, height: int, text: str) -> Image:
 def _fitted(text: str, size: float, room: float, pen: ImageDraw.ImageDraw) -> tuple[list[str], ImageFont.FreeTypeFont]:
     """The text in at most two lines no wider than the room, in the largest font that does it, else shortened."""
     for share in (1.0, 0.85, 0.7):
-        font = _font(max(share * size, SMALLEST_TEXT))
+        font = font_of(max(share * size, SMALLEST_TEXT))
         lines = _wrapped(text, lambda part, font=font: pen.textlength(part, font=font) <= room)  # type: ignore[misc]
         if len(lines) <= _LINES and all(pen.textlength(line, font=font) <= room for line in lines):
             return lines, font
@@ -133,19 +133,6 @@ def _cut(line: str, font: ImageFont.FreeTypeFont, room: float, pen: ImageDraw.Im
 
 def _text_size(width: int, height: int) -> float:
     return float(np.clip(TEXT_SHARE * min(width, height), SMALLEST_TEXT, LARGEST_TEXT))
-
-
-@functools.lru_cache(maxsize=16)
-def _font(size: float) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings and mediapipe needs: Pillow's own font has no accents."""
-    home = importlib.util.find_spec("matplotlib")  # finds the folder without importing it
-    for folder in (home.submodule_search_locations or ()) if home else ():
-        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-        if path.is_file():
-            return ImageFont.truetype(str(path), size)
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # a size was given
-    return font
 
 
 def _cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:

@@ -6,8 +6,6 @@ Shapes: T samples, B points along the bones of a hand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +16,7 @@ from models.lexicon.motion import MIRROR
 from models.lexicon.performance import Skeleton, build_skeleton
 from models.lexicon.phonology import ONE, SignEntry
 from models.lexicon.timeline import build_timeline
+from models.pose.landmarks import HAND_BONES
 
 Array = NDArray[np.float64]
 
@@ -28,20 +27,7 @@ REACH_TOLERANCE = 0.03  # of the arm's length: the trunk leans a little
 SKIN_TOLERANCE_M = 0.012  # bones run under the skin, and skin gives
 FINGER_GAP_M = 0.004  # bones of two hands that come nearer than this go through each other
 
-_BONES = np.array(
-    [(0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (5, 6), (6, 7), (7, 8), (0, 9), (9, 10), (10, 11), (11, 12), (0, 13),
-     (13, 14), (14, 15), (15, 16), (0, 17), (17, 18), (18, 19), (19, 20), (5, 9), (9, 13), (13, 17)]
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strain:
-    """The most extreme values of one hand over a sign: degrees, and reach as a share of the arm's length."""
-
-    reach: float
-    flexion: tuple[float, float]
-    deviation: tuple[float, float]
-    roll: tuple[float, float]
+_BONES = np.array([*HAND_BONES, (5, 9), (9, 13), (13, 17)])
 
 
 def check_entry(entry: SignEntry) -> list[str]:
@@ -58,17 +44,6 @@ def check_entry(entry: SignEntry) -> list[str]:
         if gap < FINGER_GAP_M:
             problems.append(f"the hands go through each other (bones come within {1000 * gap:.0f} mm)")
     return [f"{entry.gloss}: {problem}" for problem in problems]
-
-
-def strain(entry: SignEntry) -> dict[str, Strain]:
-    """How far each hand in use goes: for authors who want to see what the check sees."""
-    skeleton = _sampled(entry)
-    result: dict[str, Strain] = {}
-    for number, side in enumerate(_hands_used(entry)):
-        pose = skeleton.arms[number]
-        flexion, deviation, roll = (_range_deg(angle) for angle in (pose.flexion, pose.deviation, pose.roll))
-        result[side] = Strain(reach=float(pose.stretch.max()), flexion=flexion, deviation=deviation, roll=roll)
-    return result
 
 
 def _hands_used(entry: SignEntry) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ def _take(root: Path, entry: SignEntry, signer: Person, options: DatasetOptions)
 
 
 def _is_whole(path: Path, performance: Performance) -> bool:
-    """Whether the file is there and holds as many frames of the same size and rate as the performance."""
+    """Whether the file is there and holds as many frames of the same size as the performance."""
     pose = performance.pose
     wanted = (len(pose.body.data), pose.header.dimensions.width, pose.header.dimensions.height)
     if not path.is_file():
@@ -200,8 +200,10 @@ def _claim(root: Path, options: DatasetOptions) -> None:
         return
     try:
         before = read_json(path)
-    except ValueError:
-        before = None
+    except (OSError, ValueError) as error:
+        raise LexiconError(
+            f"{safe_name(root)}/{SETTINGS} cannot be read ({error}); give another folder, or remove this one."
+        ) from None
     if before != settings:
         raise LexiconError(
             f"{safe_name(root)} holds a data set made with {before}, and {settings} is asked for; give another folder."

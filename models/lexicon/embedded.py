@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from models.errors import LexiconError
 from models.files import safe_name
 from models.lexicon.body import SignerStyle
 from models.lexicon.index import INDEX, open_lexicon
-from models.lexicon.performance import Performance, perform
+from models.lexicon.performance import Performance, perform, sign_frames
 from models.lexicon.phonology import Phonology, SignEntry
 from models.lexicon.phonology_files import load_phonology
 from models.lexicon.recordings import Recording, add_many
@@ -99,15 +98,12 @@ def _perform(sign: SignEntry, style: SignerStyle | None, camera: Camera) -> Perf
 
 def _recording(sign: SignEntry, style: SignerStyle | None, camera: Camera) -> Recording:
     performance = _perform(sign, style, camera)
-    (segment,) = performance.segments
-    frames = len(performance.pose.body.data)
-    start, end = segment.start_ms * camera.fps / 1000, segment.end_ms * camera.fps / 1000
     return Recording(
         pose=performance.pose,
         gloss=sign.gloss,
         words=sign.words,
         priority=_priority(sign),
-        segment=(math.floor(start), min(frames, math.ceil(end))),
+        segment=sign_frames(performance),
     )
 
 

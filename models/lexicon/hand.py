@@ -27,7 +27,6 @@ MCP_M = np.array([[0.025, 0.090, 0.0], [0.003, 0.092, 0.002], [-0.018, 0.086, 0.
 PHALANGES_M = np.array([[0.043, 0.026, 0.021], [0.047, 0.030, 0.022], [0.043, 0.028, 0.022], [0.034, 0.020, 0.020]])
 THUMB_BASE_M = np.array([0.022, 0.022, 0.010])
 THUMB_PHALANGES_M = np.array([0.044, 0.033, 0.027])
-PALM_WIDTH_M = 0.065  # centre of the index MCP joint to the centre of the little finger's
 
 # Degrees. Abduction, MCP, PIP, DIP of a finger; radial, palmar, axial, MCP, IP of the thumb.
 FINGER_LIMITS_DEG = ((-25, 25), (-30, 100), (-5, 115), (-10, 90))

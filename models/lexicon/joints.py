@@ -13,9 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from models.lexicon.motion import minimum_jerk
 from models.lexicon.placing import Array
+from models.pose.landmarks import HAND_BONES
 
-_BONES = tuple((0 if k % 4 == 1 else k - 1, k) for k in range(1, 21))
-"""Parent and child landmark of the hand's 20 bones, parents first."""
 LEAST_TURN = 0.6
 """Radians: at the speed it joins with, a palm could turn this much farther than it has to; faster is a glitch."""
 
@@ -88,7 +87,7 @@ def blend_hands(
     direction = _arc(_directions(bones[0]), _directions(bones[1]), progress)
     steps = np.einsum("nij,nkj->nki", palm.as_matrix(), direction * length[..., None])
     hand = np.zeros((len(phase), 21, 3))
-    for (parent, child), step in zip(_BONES, steps.swapaxes(0, 1), strict=True):
+    for (parent, child), step in zip(HAND_BONES, steps.swapaxes(0, 1), strict=True):
         hand[:, child] = hand[:, parent] + step
     return hand
 
@@ -123,7 +122,7 @@ def _arc(a: Array, b: Array, progress: Array) -> Array:
 
 
 def _bones(hand: Array) -> Array:
-    parents, children = (list(ends) for ends in zip(*_BONES, strict=True))
+    parents, children = (list(ends) for ends in zip(*HAND_BONES, strict=True))
     return hand[children] - hand[parents]
 
 

@@ -25,11 +25,12 @@ from models.lexicon.avatar import Signer
 from models.lexicon.check import check_entry
 from models.lexicon.dataset import Person, person
 from models.lexicon.legibility_report import GlossLegibility, HandFrames, LegibilityReport
-from models.lexicon.performance import Performance, perform
+from models.lexicon.performance import perform, sign_frames
 from models.lexicon.phonology import ONE, SignEntry
 from models.lexicon.readback import read_back
 from models.lexicon.workers import in_processes
-from models.pose.landmarks import BODY, FACE, LEFT_HAND, RIGHT_HAND, component, seen, with_arrays
+from models.pose.landmarks import BODY, FACE, component, seen, with_arrays
+from models.pose.span import HAND_OF, SIDES, Side
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,6 @@ LEAD_IN_S = 0.5
 """What is read before the sign: a reader that follows a hand has found it by then, as it would in a longer clip."""
 NEAR_PALMS = 1.0
 """A hand read under the other hand's name is a swap when it lies this near."""
-SIDES = {"left": LEFT_HAND, "right": RIGHT_HAND}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,27 +84,19 @@ def check_legibility(
 def read_sign(entry: SignEntry, signer: Person, options: CheckOptions) -> GlossLegibility:
     """Draw one sign by one signer and read it back."""
     performance = perform([entry], signer.style, fps=options.fps, width=options.size, height=options.size)
-    start, end = signing_frames(performance)
+    start, end = sign_frames(performance)
     lead = max(0, start - round(LEAD_IN_S * options.fps))
     drawn = Signer(performance.pose, signer.look)
     frames = (drawn.frame(index) for index in range(lead, end))
     read = read_back(frames, fps=options.fps, through_video=options.through_video)
     asked = _cut(performance.pose, start, end)
-    strong, weak = ("left", "right") if signer.style.left_handed else ("right", "left")
-    used = (strong,) if entry.hands == ONE else (strong, weak)
+    hands: tuple[Side, Side] = ("left", "right") if signer.style.left_handed else ("right", "left")  # the strong first
+    used = hands[:1] if entry.hands == ONE else hands
     return compare(entry.gloss, asked, _cut(read, start - lead, end - lead), used, problems=tuple(check_entry(entry)))
 
 
-def signing_frames(performance: Performance) -> tuple[int, int]:
-    """(start_frame, end_frame exclusive) of the only sign of a performance."""
-    (segment,) = performance.segments
-    pose = performance.pose
-    start, end = (time_ms * pose.body.fps / 1000 for time_ms in (segment.start_ms, segment.end_ms))
-    return math.floor(start), min(len(pose.body.data), math.ceil(end))
-
-
 def compare(
-    gloss: str, asked: Pose, read: Pose, used: Iterable[str] = tuple(SIDES), problems: tuple[str, ...] = ()
+    gloss: str, asked: Pose, read: Pose, used: Iterable[Side] = SIDES, problems: tuple[str, ...] = ()
 ) -> GlossLegibility:
     """What was asked against what was read, over frames that are all of the sign.
 
@@ -123,17 +115,17 @@ def compare(
     )
 
 
-def _hand_frames(asked: Pose, read: Pose, side: str) -> HandFrames:
+def _hand_frames(asked: Pose, read: Pose, side: Side) -> HandFrames:
     """One hand in all T frames."""
-    other = "right" if side == "left" else "left"
+    other: Side = "right" if side == "left" else "left"
     size = np.array([asked.header.dimensions.width, asked.header.dimensions.height])
-    seen_at, sure = component(asked, SIDES[side])
+    seen_at, sure = component(asked, HAND_OF[side])
     points = seen_at * np.array([1.0, 1.0, size[0]])  # z as pixels, too
     inside = ((points[..., :2] >= 0) & (points[..., :2] < size)).all(axis=(1, 2)) & (sure > 0).all(axis=1)
     widths = np.linalg.norm(points[:, 5] - points[:, 17], axis=-1)
     palm = float(np.median(widths[inside])) if inside.any() else math.nan
-    own, swapped = (_distance(points, component(read, SIDES[name]), palm) for name in (side, other))
-    found = seen(read, SIDES[side])
+    own, swapped = (_distance(points, component(read, HAND_OF[name]), palm) for name in (side, other))
+    found = seen(read, HAND_OF[side])
     return HandFrames(
         left=np.full(len(points), side == "left"),
         inside=inside,

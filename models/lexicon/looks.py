@@ -6,6 +6,7 @@ Colours are RGB 0..255.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -149,8 +150,9 @@ LOOKS: dict[str, Look] = {
 
 def find_look(name: str) -> Look:
     """A ready-made look by its name, or one of chance by a number. Raises LexiconError for anything else."""
-    if name.strip().isdigit():
-        return Look.random(int(name))
-    if name.strip().lower() not in LOOKS:
-        raise LexiconError(f"There is no look {name!r}; choose {', '.join(LOOKS)}, or a number for one of chance.")
-    return LOOKS[name.strip().lower()]
+    wanted = name.strip().lower()
+    if re.fullmatch("[0-9]{1,18}", wanted):
+        return Look.random(int(wanted))
+    if wanted not in LOOKS:
+        raise LexiconError(f"There is no look {name[:40]!r}; choose {', '.join(LOOKS)}, or a number for one of chance.")
+    return LOOKS[wanted]

@@ -6,6 +6,7 @@ The left-handed signer is the right-handed one in a mirror. Shapes: T frames.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,14 @@ class Performance:
 
     pose: Pose
     segments: tuple[Segment, ...]
+
+
+def sign_frames(performance: Performance) -> tuple[int, int]:
+    """(start_frame, end_frame exclusive) of the only sign of a performance."""
+    (segment,) = performance.segments
+    pose = performance.pose
+    start, end = (time_ms * pose.body.fps / 1000 for time_ms in (segment.start_ms, segment.end_ms))
+    return math.floor(start), min(len(pose.body.data), math.ceil(end))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,8 +178,8 @@ def _move(where: Where, fields: Mapping[str, Any], before: Posture) -> tuple[Mov
     fields = where.fields(dict(fields), MOVE_KEYS)
     spot = before.spot
     if "to" in fields:
-        target = {"at": fields["to"]} if isinstance(fields["to"], str) else fields["to"]
         inside = where.under("to")
+        target = {"at": fields["to"]} if isinstance(fields["to"], str) else inside.mapping(fields["to"])
         spot = _spot(inside, inside.fields({"at": before.spot.place.name, **target}, SPOT_KEYS), before.spot.touch)
     turned = "palm" in fields or "fingers" in fields
     palm, fingers = before.palm, before.fingers

@@ -42,15 +42,27 @@ class Where:
 
     def one_of(self, value: object, allowed: Collection[str]) -> str:
         """The value, when it is one of the names."""
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             self.fail(value, ", ".join(allowed))
-        return str(value)
+        return value
 
     def number(self, value: object, low: float, high: float) -> float:
         """The value, when it is a number within the bounds."""
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
             self.fail(value, f"a number from {low:g} to {high:g}")
         return float(value)
+
+    def numbers(self, value: object, count: int, low: float, high: float) -> list[float]:
+        """The value, when it is a list of so many numbers within the bounds."""
+        if not isinstance(value, list) or len(value) != count:
+            self.fail(value, f"a list of {count} numbers")
+        return [self.number(number, low, high) for number in value]
+
+    def mapping(self, value: object) -> dict[Any, Any]:
+        """The value, when it is a mapping."""
+        if not isinstance(value, dict):
+            self.fail(value, "a mapping from names to entries")
+        return value
 
     def fields(self, value: object, allowed: Collection[str]) -> dict[str, Any]:
         """The value, when it is a mapping that has no other keys."""
@@ -79,15 +91,17 @@ class Where:
 
 def load_handshapes(path: Path) -> dict[str, Handshape]:
     """handshapes.yaml: `fingers` and `thumbs` name postures of one finger in degrees, `shapes` put them together."""
-    tables = read_mapping(path)
     where = Where(file=path.name, entry="handshapes")
-    tables = where.fields(tables, ("fingers", "thumbs", "shapes"))
+    tables = where.fields(read_mapping(path), ("fingers", "thumbs", "shapes"))
+    for name in ("fingers", "thumbs", "shapes"):
+        where.under(name).mapping(tables.get(name))
     shapes: dict[str, Handshape] = {}
     for name, value in tables["shapes"].items():
         inside = Where(file=path.name, entry=str(name))
         fields = inside.fields(value, ("all", *hand.FINGERS, "thumb", "spread_deg", "abduct_deg"))
         spread = inside.under("spread_deg").number(fields.get("spread_deg", 0), -10, 30)
         abduct = fields.get("abduct_deg", [spread, 0.1 * spread, -0.7 * spread, -1.5 * spread])
+        abduct = inside.under("abduct_deg").numbers(abduct, len(hand.FINGERS), -90, 90)
         degrees: list[float] = []
         for finger, sideways in zip(hand.FINGERS, abduct, strict=True):
             posture = fields.get(finger, fields.get("all"))
@@ -99,8 +113,8 @@ def load_handshapes(path: Path) -> dict[str, Handshape]:
 
 def _angles(where: Where, value: object, table: Mapping[str, list[float]], count: int) -> list[float]:
     angles = value if isinstance(value, list) else table.get(str(value))
-    if angles is None or len(angles) != count:
-        where.fail(value, f"{count} angles in degrees, or " + ", ".join(table))
+    if not isinstance(angles, list) or len(angles) != count:
+        where.fail(value, f"{count} angles in degrees, or " + ", ".join(map(str, table)))
     return [where.number(angle, -90, 130) for angle in angles]
 
 
@@ -110,10 +124,10 @@ def load_places(path: Path) -> dict[str, Place]:
     tables = where.fields(read_mapping(path), ("head", "torso", "space"))
     places: dict[str, Place] = {}
     for region, entries in tables.items():
-        for name, value in entries.items():
+        for name, value in where.under(region).mapping(entries).items():
             inside = Where(file=path.name, entry=str(name))
             fields = inside.fields(value, ("at_cm", "outside"))
-            at = np.array([inside.under("at_cm").number(number, -100, 120) for number in fields["at_cm"]]) / 100
+            at = np.array(inside.under("at_cm").numbers(fields.get("at_cm"), 3, -100, 120)) / 100
             outside = np.array(inside.under("outside").direction(fields.get("outside", "forward")))
             place = Place(name=name, on=region, at=vector(at), normal=vector(outside))
             places[name] = place

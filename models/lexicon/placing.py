@@ -18,7 +18,16 @@ from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
 from models.errors import PoseError
 from models.lexicon.body import Framing
-from models.pose.landmarks import BODY, COMPONENTS, WORLD, has_component, point_names, with_arrays
+from models.pose.landmarks import (
+    BODY,
+    COMPONENTS,
+    WORLD,
+    component_slice,
+    has_component,
+    of_world,
+    point_names,
+    with_arrays,
+)
 from models.pose.span import HAND_OF, SIDES, Side, body_point, shoulder_width
 
 Array = NDArray[np.float64]
@@ -93,10 +102,7 @@ def common_landmarks(poses: Sequence[Pose]) -> list[Pose]:
 
 def layout_of(pose: Pose) -> Layout:
     """The layout of a pose with arms."""
-    components, start = {}, 0
-    for entry in pose.header.components:
-        components[entry.name] = slice(start, start + len(entry.points))
-        start += len(entry.points)
+    components = {entry.name: component_slice(pose, entry.name) for entry in pose.header.components}
     arms = {name: tuple(_arm(pose, components, name, side) for side in SIDES) for name in (BODY, WORLD)
             if name in components}  # fmt: skip
     return Layout(components=components, body_arms=arms[BODY], world_arms=arms.get(WORLD, ()))
@@ -118,7 +124,7 @@ def place(pose: Pose, like: Pose, size: int) -> Motion:
     both = ends[0][1] & ends[1][1]
     middle = np.median((ends[0][0] + ends[1][0])[both] / 2, axis=0)
     data, sure = arrays(pose)
-    image = ~_world(pose)
+    image = ~of_world(pose)
     depth = np.abs(data[:, image, 2][sure[:, image] > 0])
     unit = 1.0 if depth.size and np.percentile(depth, 99) > DEPTH_IN_PIXELS else float(pose.header.dimensions.width)
     factor = SHOULDER_FRACTION * size / width
@@ -165,22 +171,13 @@ def resample(pose: Pose, fps: float, speed: float = 1.0) -> Pose:
 def pose_of(motion: Motion, like: Pose, *, fps: float, size: int) -> Pose:
     """A motion as a pose with the components of `like`, in a picture of size x size pixels."""
     points = motion.points.copy()
-    world = _world(like)
+    world = of_world(like)
     points[:, ~world, 2] /= size
     points[:, world, :2] *= size
     dimensions = PoseHeaderDimensions(width=size, height=size, depth=0)
     header = PoseHeader(like.header.version, dimensions, list(like.header.components))
     points = np.where(motion.sure[..., None] > 0, points, 0)
     return with_arrays(Pose(header, like.body), points[:, None], motion.sure[:, None], fps=fps)
-
-
-def _world(pose: Pose) -> NDArray[np.bool_]:
-    """(K,) which landmarks are those of the world."""
-    chosen = np.zeros(sum(len(entry.points) for entry in pose.header.components), dtype=bool)
-    layout = layout_of(pose).components
-    if WORLD in layout:
-        chosen[layout[WORLD]] = True
-    return chosen
 
 
 def arrays(pose: Pose) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ without a suffix is a folder of PNG frames (`0001.png`, ...), which can be trans
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pose_format import Pose
 
-from models.errors import LexiconError
+from models.errors import LexiconError, VideoError
 from models.files import replacing, safe_name
 from models.lexicon.avatar import render_avatar
 from models.lexicon.captions import burn_captions
@@ -33,6 +34,7 @@ from models.video_write import VideoWriter
 Image = NDArray[np.uint8]
 Kind = Literal["avatar", "skeleton", "openpose"]
 SMALLEST, LARGEST = 128, 2160
+_FRAME_NAME = re.compile(r"\d{4,}\.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +79,18 @@ def render(
         raise LexiconError(f"{safe_name(out)}: only WebM and PNG frames can be transparent; use a .webm or a folder.")
     meter = Meter(len(pose.body.data), progress)
     pictures = _counted(_captioned(_pictures(pose, options), segments, fps, options), meter, should_stop)
-    if suffix == ".gif":
-        _write_gif(out, pictures, fps)
-    elif suffix == "":
-        _write_frames(out, pictures)
-    else:
-        _write_video(out, pictures, fps, alpha=options.transparent)
+    try:
+        if suffix == ".gif":
+            _write_gif(out, pictures, fps)
+        elif suffix == "":
+            _write_frames(out, pictures)
+        else:
+            _write_video(out, pictures, fps, alpha=options.transparent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise VideoError(
+            f"{safe_name(out)}: cannot be written ({reason}); check the folder and the free space"
+        ) from error
     meter.finish()
     return len(pose.body.data)
 
@@ -134,14 +142,15 @@ def _write_gif(out: Path, pictures: Iterator[Image], fps: float) -> None:
 
 def _write_frames(out: Path, pictures: Iterator[Image]) -> None:
     """A folder of PNGs that appears when all are written; an older folder of frames gives way, no other does."""
-    if out.exists() and (not out.is_dir() or any(path.suffix != ".png" for path in out.iterdir())):
+    if out.exists() and (not out.is_dir() or not all(_FRAME_NAME.fullmatch(path.name) for path in out.iterdir())):
         raise LexiconError(f"{safe_name(out)}: there is something else of this name; choose a new folder.")
     with replacing(out) as temporary:
         temporary.mkdir()
         try:
             for number, picture in enumerate(pictures, start=1):
                 codes = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-                cv2.imwrite(str(temporary / f"{number:04d}.png"), cv2.cvtColor(picture, codes))
+                _, data = cv2.imencode(".png", cv2.cvtColor(picture, codes))
+                (temporary / f"{number:04d}.png").write_bytes(data.tobytes())
         except BaseException:
             shutil.rmtree(temporary)
             raise

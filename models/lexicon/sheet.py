@@ -20,8 +20,7 @@ from models.errors import LexiconError
 from models.files import replacing, safe_name
 from models.lexicon.avatar import Signer
 from models.lexicon.dataset import Person
-from models.lexicon.legibility import signing_frames
-from models.lexicon.performance import Performance, perform
+from models.lexicon.performance import Performance, perform, sign_frames
 from models.lexicon.phonology import HANDEDNESS, ONE, SignEntry
 from models.pose.landmarks import HANDS, component
 
@@ -85,7 +84,7 @@ def write_sheets(
 
 def key_frames(performance: Performance, count: int) -> list[int]:
     """Indices of `count` telling frames of the only sign of a performance, the first and the last included."""
-    start, end = signing_frames(performance)
+    start, end = sign_frames(performance)
     way = np.zeros(end - start)
     for name in HANDS:
         points, sure = component(performance.pose, name)

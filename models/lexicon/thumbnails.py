@@ -53,5 +53,6 @@ def _write(entry: SignEntry) -> None:
     left, top = (round(min(max(middle - side / 2, 0), 1 - side) * _DRAWN) for middle in (x, y))
     kept = drawn[top : top + round(side * _DRAWN), left : left + round(side * _DRAWN)]
     small = cv2.resize(kept, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])
     with replacing(thumbnail_path(entry.gloss)) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])
+        temporary.write_bytes(data.tobytes())

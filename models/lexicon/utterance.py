@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice
 
 from models.errors import LexiconError
 from models.lexicon.body import SignerStyle
@@ -82,13 +82,13 @@ def sign_line(
 def _parts(
     items: Sequence[Item], lexicons: Sequence[Lexicon], phonology: Phonology, options: UtteranceOptions
 ) -> Iterator[_Part]:
-    for number, (item, following) in enumerate(pairwise([*items, None])):
-        pause = following.ms if isinstance(following, Pause) else 0
+    for number, item in enumerate(items):
+        pause = _pause_after(items, number)
         if isinstance(item, Spelled):
             letters = spell(item.text, phonology, hold_s=options.letter_hold_s)
             yield from (_Part(item=number, written=letter, source=None) for letter in letters[:-1])
             yield _Part(item=number, written=letters[-1], source=None, pause_ms=pause)
-        elif item is not None and not isinstance(item, Pause):
+        elif not isinstance(item, Pause):
             lexicon, entry = find_first(lexicons, item.gloss)
             recorded = bool(entry.path)
             yield _Part(
@@ -97,6 +97,16 @@ def _parts(
                 source=(lexicon, entry) if recorded else None,
                 pause_ms=pause,
             )
+
+
+def _pause_after(items: Sequence[Item], number: int) -> int:
+    """Milliseconds of the longest of the pauses that follow an item: of a run such as `?!` one is heard."""
+    longest = 0
+    for item in islice(items, number + 1, None):
+        if not isinstance(item, Pause):
+            break
+        longest = max(longest, item.ms)
+    return longest
 
 
 def _with_pause(part: _Part) -> SignEntry:

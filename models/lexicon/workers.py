@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from models.errors import LexiconError
-from models.pose.batch import available_cores
+from models.pool import Ended, Say, available_cores, in_workers
 
 Result = TypeVar("Result")
 
@@ -22,45 +20,47 @@ def in_processes(
 ) -> Iterator[Result]:
     """Call the function with each task's arguments; yields the results in the order in which they are done.
 
-    workers: how many processes, one per core unless set; with 1 the work is done in this process. Processes are
-    spawned, because the caller may have threads. What a task raises is raised here, and ends the others. When the
-    system ends a process, what is not done yet is tried again; LexiconError when that happens before one is done.
+    workers: how many processes (`models.pool`), one per core unless set; with 1 the work is done in this process.
+    What a task raises is raised here, and ends the others. A task whose process is ended by the system is tried again
+    when all others are done; LexiconError when none of those that are left gets done.
     """
-    waiting = dict(enumerate(tasks))
     count = min(workers or available_cores(), len(tasks))
     if count <= 1:
         yield from (function(*task) for task in tasks)
         return
+    waiting = list(tasks)
     while waiting:
-        before = len(waiting)
-        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_settle)
-        try:
-            numbers = {pool.submit(function, *task): number for number, task in waiting.items()}
-            for future in as_completed(numbers):
-                if not isinstance(future.exception(), BrokenProcessPool):
-                    result = future.result()
-                    del waiting[numbers[future]]
-                    yield result
-        finally:
-            pool.shutdown(cancel_futures=True)
-        if len(waiting) == before:  # trying again would never end
+        lost: list[tuple[Any, ...]] = []
+        with closing(in_workers(waiting, partial(_open, function), workers=count)) as all_news:
+            for news in all_news:
+                if not isinstance(news, Ended):
+                    continue
+                if news.died is not None:
+                    lost.append(news.task)
+                elif isinstance(news.result, _Raised):
+                    raise news.result.error
+                else:
+                    yield news.result
+        if len(lost) == len(waiting):  # trying again would never end
             raise LexiconError(
                 "A process was ended by the system, often for lack of memory; run again with fewer --workers."
             )
+        waiting = lost
 
 
-def _settle() -> None:
-    """A process of its own has one core, and leaves Ctrl-C to its parent."""
-    import cv2
+@dataclass(frozen=True)
+class _Raised:
+    """What a task raised, on its way to the caller."""
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    error: Exception
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed cannot end its processes; they would wait for work for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _open(function: Callable[..., Any]) -> Callable[[Any, Say], Any]:
+    def call(task: tuple[Any, ...], _say: Say) -> Any:
+        try:
+            return function(*task)
+        except Exception as error:  # noqa: BLE001  raised again by `in_processes`, with its type
+            error.add_note(traceback.format_exc())
+            return _Raised(error)
+
+    return call

@@ -19,8 +19,7 @@ from pathlib import Path
 
 from models.errors import PoseError
 from models.files import safe_name
-from models.pool import Ended, in_workers
-from models.pool import available_cores as available_cores
+from models.pool import Ended, available_cores, in_workers
 from models.pose.extract import PoseOptions, check_model
 from models.pose.record import is_current, read_record
 from models.pose.worker import PRELOAD, Done, Frames, Task, open_extractor
@@ -179,7 +178,9 @@ class _Meter:
         elapsed = max(time.monotonic() - self._start, 1e-9)
         frames = self._frames + sum(news.done for news in self._at_work.values())
         done = self._done_bytes + sum(
-            self._sizes[task] * news.done / news.total for task, news in self._at_work.items() if news.total
+            self._sizes[task] * min(news.done / news.total, 1)  # a file may promise fewer frames than it has
+            for task, news in self._at_work.items()
+            if news.total
         )
         left = sum(self._sizes.values()) - done
         return BatchProgress(

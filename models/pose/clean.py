@@ -23,7 +23,7 @@ from models.pose.landmarks import (
     BODY,
     FACE,
     WORLD,
-    component_start,
+    component_slice,
     has_component,
     point_names,
     seen,
@@ -132,7 +132,7 @@ def join_wrists(pose: Pose) -> Pose:
         if has_component(joined, HAND_OF[side]):
             joined = correct_wrist(joined, side.upper())
     data = np.ma.getdata(joined.body.data).copy()
-    body = slice(component_start(joined, BODY), component_start(joined, BODY) + len(point_names(joined, BODY)))
+    body = component_slice(joined, BODY)
     data[:, :, body, 2] = depth[:, :, body]
     return with_arrays(joined, data, np.ma.getdata(joined.body.confidence))
 
@@ -194,9 +194,8 @@ def anonymize(pose: Pose) -> Pose:
     if not raised[reference]:
         return anonymous
     # Measured in a raised arm, the "average" elbow would be one that hangs, and every frame would be bent by that.
-    elbows = [
-        component_start(usable, BODY) + point_names(usable, BODY).index(f"{side.upper()}_ELBOW") for side in SIDES
-    ]
+    names, first = point_names(usable, BODY), component_slice(usable, BODY).start
+    elbows = [first + names.index(f"{side.upper()}_ELBOW") for side in SIDES]
     return _with_points_of(scale(usable), anonymous, elbows)
 
 
@@ -216,8 +215,7 @@ def fill_hands(pose: Pose, max_gap_ms: float = MAX_GAP_MS, confidence: float = F
     for side in SIDES:
         if not has_component(filled, HAND_OF[side]):
             continue
-        first = component_start(filled, HAND_OF[side])
-        hand = slice(first, first + len(point_names(filled, HAND_OF[side])))
+        hand = component_slice(filled, HAND_OF[side])
         wrist, wrist_known = body_point(filled, f"{side.upper()}_WRIST")
         wrist[:, 2] = 0  # the hand's depth has another origin
         for start, end in _short_gaps(filled, side, max_gap_ms):
@@ -284,13 +282,10 @@ def _frames(pose: Pose, index: slice | NDArray[np.integer]) -> Pose:
 
 def _with_world_of(source: Pose, changed: Pose) -> Pose:
     """`changed` with the world landmarks of `source`, where it has any."""
-    if not has_component(source, WORLD):
-        return _with_points_of(source, changed, [])
-    first = component_start(source, WORLD)
-    return _with_points_of(source, changed, list(range(first, first + len(point_names(source, WORLD)))))
+    return _with_points_of(source, changed, component_slice(source, WORLD) if has_component(source, WORLD) else [])
 
 
-def _with_points_of(source: Pose, changed: Pose, points: list[int]) -> Pose:
+def _with_points_of(source: Pose, changed: Pose, points: list[int] | slice) -> Pose:
     """`changed` as a plain float32 pose, with the coordinates that `source` has at these landmarks."""
     data = np.ma.getdata(changed.body.data).astype(np.float32)
     data[:, :, points] = np.ma.getdata(source.body.data)[:, :, points]

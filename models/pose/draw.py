@@ -40,14 +40,6 @@ _SUBPIXEL_BITS = 4
 _SHOWN = 0.1  # confidence from which a landmark counts for the framing
 
 
-def draw_skeleton(image: Image, pose: Pose, frame: int, style: DrawStyle | None = None) -> Image:
-    """A copy of an (H, W, 3) RGB image with the landmarks of one frame drawn over it.
-
-    For many frames of one pose, take `skeleton_painter`, which prepares the pose once.
-    """
-    return skeleton_painter(pose, style)(image, frame)
-
-
 def skeleton_painter(pose: Pose, style: DrawStyle | None = None) -> Painter:
     """A function that draws any frame of this pose; a frame outside the pose leaves the image as it is.
 
@@ -109,7 +101,8 @@ def fit_pose(pose: Pose, width: int, height: int) -> Pose:
     scale = float((np.array([width, height]) / extent).min())
     offset = (np.array([width, height]) - scale * extent) / 2 - scale * low
     data = np.array(np.ma.getdata(pose.body.data), np.float32)
-    data[:, :, _image_points(pose), :2] = data[:, :, _image_points(pose), :2] * scale + offset
+    in_picture = ~landmarks.of_world(pose)
+    data[:, :, in_picture, :2] = data[:, :, in_picture, :2] * scale + offset
     dimensions = PoseHeaderDimensions(width=width, height=height, depth=pose.header.dimensions.depth)
     header = PoseHeader(version=pose.header.version, dimensions=dimensions, components=pose.header.components)
     return Pose(header, landmarks.with_arrays(pose, data, np.ma.getdata(pose.body.confidence)).body)
@@ -117,9 +110,9 @@ def fit_pose(pose: Pose, width: int, height: int) -> Pose:
 
 def _view(pose: Pose) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Top left and bottom right of what to show: the header's frame, or the landmarks with a margin."""
-    columns = _image_points(pose)
-    data = np.ma.getdata(pose.body.data)[:, 0, columns, :2]
-    xy = data[np.ma.getdata(pose.body.confidence)[:, 0, columns] > _SHOWN]
+    in_picture = ~landmarks.of_world(pose)
+    data = np.ma.getdata(pose.body.data)[:, 0, in_picture, :2]
+    xy = data[np.ma.getdata(pose.body.confidence)[:, 0, in_picture] > _SHOWN]
     if not len(xy):
         raise PoseError("No landmark was seen in any frame of this pose, so there is nothing to draw.")
     low, high = np.percentile(xy, 0.5, axis=0), np.percentile(xy, 99.5, axis=0)
@@ -131,13 +124,6 @@ def _view(pose: Pose) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         return np.zeros(2), frame
     margin = 0.06 * max(spread, 1e-6)
     return xy.min(axis=0) - margin, xy.max(axis=0) + margin
-
-
-def _image_points(pose: Pose) -> NDArray[np.intp]:
-    """Indices of the landmarks that live in the picture, which is all but the world's."""
-    names = [c.name for c in pose.header.components if c.name != landmarks.WORLD]
-    spans = [(landmarks.component_start(pose, name), len(landmarks.point_names(pose, name))) for name in names]
-    return np.concatenate([np.arange(start, start + count) for start, count in spans] or [np.arange(0)])
 
 
 def _draw(canvas: Image, strokes: Iterable[Stroke]) -> None:

@@ -17,6 +17,8 @@ Shapes: T frames, K landmarks, C coordinates (x, y, z).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
@@ -45,6 +47,11 @@ LEFT_ELBOW, RIGHT_ELBOW = 13, 14
 LEFT_WRIST, RIGHT_WRIST = 15, 16
 LEFT_HIP, RIGHT_HIP = 23, 24
 
+FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
+"""Landmarks of a hand by finger, the thumb first, each from the palm outwards; 0 is the wrist."""
+HAND_BONES = tuple(bone for finger in FINGERS for bone in pairwise((0, *finger)))
+"""The 20 bones of a hand, finger by finger, each from the wrist outwards: (parent, child) landmark."""
+
 Points = NDArray[np.float32]
 """(T, K, 3) coordinates."""
 Confidence = NDArray[np.float32]
@@ -70,23 +77,35 @@ def component(pose: Pose, name: str) -> tuple[Points, Confidence]:
     Coordinates of landmarks that were not seen are 0; look at the confidence before using them.
     Raises PoseError when the component is not in the pose.
     """
-    start = component_start(pose, name)
-    count = len(point_names(pose, name))
-    data = np.ma.getdata(pose.body.data)[:, 0, start : start + count, :3]
-    confidence = np.ma.getdata(pose.body.confidence)[:, 0, start : start + count]
+    part = component_slice(pose, name)
+    data = np.ma.getdata(pose.body.data)[:, 0, part, :3]
+    confidence = np.ma.getdata(pose.body.confidence)[:, 0, part]
     # A copy, so that a caller may edit it; unseen points read as 0 whatever the file stored there.
     points = np.where(confidence[..., None] > 0, data, 0).astype(np.float32)
     return points, confidence.astype(np.float32)
 
 
-def component_start(pose: Pose, name: str) -> int:
-    """Index of the component's first landmark in `pose.body.data`. Raises PoseError when it is not there."""
+def component_slice(pose: Pose, name: str) -> slice:
+    """Where the component's landmarks are in `pose.body.data`. Raises PoseError when it is not there."""
     start = 0
     for entry in pose.header.components:
         if entry.name == name:
-            return start
+            return slice(start, start + len(entry.points))
         start += len(entry.points)
     raise _missing(pose, name)
+
+
+def component_start(pose: Pose, name: str) -> int:
+    """Index of the component's first landmark in `pose.body.data`. Raises PoseError when it is not there."""
+    return int(component_slice(pose, name).start)
+
+
+def of_world(pose: Pose) -> NDArray[np.bool_]:
+    """(K,) which landmarks are world landmarks, that is, metres instead of places in the picture."""
+    chosen = np.zeros(sum(len(entry.points) for entry in pose.header.components), dtype=bool)
+    if has_component(pose, WORLD):
+        chosen[component_slice(pose, WORLD)] = True
+    return chosen
 
 
 def seen(pose: Pose, name: str) -> NDArray[np.bool_]:

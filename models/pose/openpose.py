@@ -60,15 +60,12 @@ _LIMBS = (
     *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
     *((1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
 )
-HAND_EDGES = tuple((0 if joint == 0 else 4 * f + joint, 4 * f + joint + 1) for f in range(5) for joint in range(4))
-"""The 20 bones of a hand, finger by finger, each from the wrist."""
-
 _BODY_COLORS = (
     *((255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0)),
     *((0, 255, 0), (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255)),
     *((0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255), (255, 0, 170), (255, 0, 85)),
 )
-_HAND_COLORS = tuple(tuple(255 * c for c in colorsys.hsv_to_rgb(i / len(HAND_EDGES), 1, 1)) for i in range(20))
+_HAND_COLORS = tuple(tuple(255 * c for c in colorsys.hsv_to_rgb(i / 20, 1, 1)) for i in range(20))
 _HALF_STICK, _JOINT_RADIUS, _FACE_RADIUS, _BONE_WIDTH = 4, 4, 3, 2  # px, whatever the canvas: as it was trained
 
 Keypoints = NDArray[np.float32]
@@ -207,7 +204,7 @@ def _draw_body(canvas: NDArray[np.uint8], body: NDArray[np.float64]) -> None:
 
 
 def _draw_hand(canvas: NDArray[np.uint8], points: list[tuple[int, int]]) -> None:
-    for (a, b), color in zip(HAND_EDGES, _HAND_COLORS, strict=True):
+    for (a, b), color in zip(landmarks.HAND_BONES, _HAND_COLORS, strict=True):
         # The annotator takes a point on or beyond the top or left border for a missing one.
         if min(*points[a], *points[b]) > 0:
             cv2.line(canvas, points[a], points[b], color, _BONE_WIDTH)

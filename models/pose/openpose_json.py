@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from models.errors import PoseError
-from models.files import read_json, replacing
+from models.files import read_json, replacing, safe_name
 from models.pose.openpose import NUM_BODY, NUM_FACE, NUM_HAND, Keypoints, OpenPosePose
 
 BodyModel = Literal["COCO_18", "BODY_25"]
@@ -81,7 +81,10 @@ def write_frames(
     files = [folder / f"{stem}_{frame:012d}_keypoints.json" for frame in range(len(poses))]
     others = sorted(set(folder.glob("*_keypoints.json")) - set(files)) if folder.is_dir() else []
     if others:
-        raise PoseError(f"{folder} already holds keypoints of another clip ({others[0].name}); choose an empty folder.")
+        raise PoseError(
+            f"{safe_name(folder)} already holds keypoints of another clip ({safe_name(others[0])}); "
+            "choose an empty folder."
+        )
     for file, pose in zip(files, poses, strict=True):
         _write(file, frame_to_dict([pose], width, height, body=body))
     return files
@@ -104,7 +107,7 @@ def read_openpose(path: Path) -> OpenPoseClip:
     """
     frames = _read_folder(path) if path.is_dir() else _read_file(path)
     if not frames:
-        raise PoseError(f"{path.name}: there is no frame of OpenPose keypoints in it.")
+        raise PoseError(f"{safe_name(path)}: there is no frame of OpenPose keypoints in it.")
     poses = [_read_frame(frame, where) for frame, where in frames]
     sizes = [size for size in (_canvas(frame) for frame, _ in frames) if size[0]]
     width, height = sizes[0] if sizes else (None, None)
@@ -142,14 +145,19 @@ def _write(path: Path, value: Any) -> None:
 
 
 def _read_folder(folder: Path) -> list[tuple[dict[str, Any], str]]:
-    numbered = {}
+    numbered: dict[int, Path] = {}
     for file in sorted(folder.glob("*_keypoints.json")):
         match = _FRAME_NUMBER.search(file.stem)
         if match is None or int(match[1]) >= _MAX_FRAMES:
             raise PoseError(
-                f"{file.name}: expected a name that ends in a frame number, as clip_000000000017_keypoints."
+                f"{safe_name(file)}: expected a name that ends in a frame number, as clip_000000000017_keypoints."
             )
-        numbered[int(match[1])] = file
+        before = numbered.setdefault(int(match[1]), file)
+        if before != file:
+            raise PoseError(
+                f"{safe_name(folder)} holds frame {int(match[1])} twice ({safe_name(before)}, {safe_name(file)}); "
+                "put the frames of each clip into a folder of their own."
+            )
     if not numbered:
         return []
     nobody: dict[str, Any] = {"people": []}
@@ -157,7 +165,9 @@ def _read_folder(folder: Path) -> list[tuple[dict[str, Any], str]]:
     for number in range(max(numbered) + 1):
         found = _read_file(numbered[number]) if number in numbered else [(nobody, "")]
         if len(found) != 1:
-            raise PoseError(f"{numbered[number].name}: expected one frame in a file of a folder, found {len(found)}.")
+            raise PoseError(
+                f"{safe_name(numbered[number])}: expected one frame in a file of a folder, found {len(found)}."
+            )
         frames += found
     return frames
 
@@ -166,12 +176,12 @@ def _read_file(path: Path) -> list[tuple[dict[str, Any], str]]:
     """The frames of a file, each with words for where it is."""
     try:
         value = read_json(path)
-    except FileNotFoundError:
-        raise PoseError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise PoseError(f"{safe_name(path)} cannot be read ({error.strerror or error}); check its name.") from None
     except ValueError as error:
-        raise PoseError(f"{path.name} is not JSON ({error}).") from None
-    frames = value if isinstance(value, list) else [value]
-    return [(frame, f"{path.name}, frame {i}" if len(frames) > 1 else path.name) for i, frame in enumerate(frames)]
+        raise PoseError(f"{safe_name(path)} is not JSON ({error}).") from None
+    frames, name = value if isinstance(value, list) else [value], safe_name(path)
+    return [(frame, f"{name}, frame {i}" if len(frames) > 1 else name) for i, frame in enumerate(frames)]
 
 
 def _read_frame(frame: Any, where: str) -> OpenPosePose:

@@ -19,6 +19,7 @@ Image = NDArray[np.uint8]
 
 _SURE = 0.6
 _TILES = 2  # a face of a full-length group is small: look again at overlapping quarters
+_WORTH_TILING = 400  # px of the longer side
 _SAME = 0.3  # faces that overlap by so much are one
 _LEAST = 0.35  # of the largest face: smaller ones are far behind, or no faces
 
@@ -27,7 +28,7 @@ def find_faces(picture: Image) -> list[Box]:
     """Boxes of the faces of the people in front, left to right; none when only Holistic could find somebody."""
     height, width = picture.shape[:2]
     found = _detect(picture, 0, 0)
-    if max(height, width) >= 400:
+    if max(height, width) >= _WORTH_TILING and min(height, width) > _TILES:
         step_y, step_x = height // (_TILES + 1), width // (_TILES + 1)
         for top in range(0, _TILES * step_y, step_y):
             for left in range(0, _TILES * step_x, step_x):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pose_format import Pose
 
 from models.errors import SignError
-from models.files import replacing, slug
+from models.files import plain_cell, replacing, safe_name, slug
 from models.pose.batch import BatchProgress, ClipOutcome, extract_many
 from models.pose.clean import CleanOptions, clean
 from models.pose.extract import PoseOptions, extract_pose
@@ -201,15 +201,15 @@ def _teller(tell: Tell | None, step: Step) -> Callable[[Progress], None] | None:
 
 
 def _places(clips: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """A folder and a pose path per clip, numbered where names are the same."""
+    """A folder and a pose path per clip, numbered where names are the same (to some disks, also in capitals)."""
     places: dict[Path, Path] = {}
     taken: set[str] = set()
     for clip in clips:
         name, number = slug(clip), 1
-        while name in taken:
+        while name.lower() in taken:
             number += 1
             name = f"{slug(clip)}-{number}"
-        taken.add(name)
+        taken.add(name.lower())
         places[clip] = folder / name / f"{name}.pose"
     return places
 
@@ -223,7 +223,8 @@ def _zip(path: Path, folder: Path, clips: Sequence[ClipProducts]) -> Path | None
     for entry in clips:
         report = entry.products.report if entry.products else None
         remarks = " ".join(report.reasons) if report else str(entry.error)
-        lines.append(f"{entry.clip.name}\t{report.verdict if report else 'failed'}\t{remarks}".replace("\n", " "))
+        cells = (safe_name(entry.clip), report.verdict if report else "failed", " ".join(remarks.split()))
+        lines.append("\t".join(map(plain_cell, cells)))
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("report.tsv", "\n".join(lines) + "\n")
         for entry in finished:

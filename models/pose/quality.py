@@ -9,7 +9,7 @@ Shapes: T frames, K landmarks, C coordinates (x, y, z).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -110,7 +110,7 @@ class QualityReport:
     blur: float | None
     """Share of blurred frames among those in the span that show a hand; None when that was not measured."""
     verdict: Verdict
-    reasons: tuple[str, ...] = field(default=())
+    reasons: tuple[str, ...] = ()
     """Why the verdict is not `keep`, each with what to do about it."""
 
     def to_json(self) -> dict[str, Any]:

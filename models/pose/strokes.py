@@ -33,7 +33,6 @@ _FINGER_SHADES: dict[Side, tuple[Color, Color]] = {
     "RIGHT": ((255, 242, 196), (226, 92, 0)),
 }
 
-_FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 _PALM = (0, 1, 5, 9, 13, 17, 0)
 
 _TORSO = ("LEFT_SHOULDER", "RIGHT_SHOULDER", "RIGHT_HIP", "LEFT_HIP", "LEFT_SHOULDER")
@@ -177,8 +176,8 @@ def _hand(hand: Part, side: Side, pen: Pen, style: DrawStyle) -> Iterator[Stroke
     near = np.clip((z.mean() - z) / max(float(np.abs(z - z.mean()).max()), 1e-6), -1, 1)
     palm = list(_PALM)
     yield from _chain(points[palm], confidence[palm], _mix(_FINGER_SHADES[side], 0.6), 0.8 * pen.hand, style)
-    for f in sorted(range(5), key=lambda f: float(near[list(_FINGERS[f])].mean())):
-        finger = list(_FINGERS[f])
+    for f in sorted(range(5), key=lambda f: float(near[list(landmarks.FINGERS[f])].mean())):
+        finger = list(landmarks.FINGERS[f])
         color = _mix(_FINGER_SHADES[side], f / 4)
         width = pen.hand * (1 + 0.25 * float(near[finger].mean()))
         yield from _chain(points[finger], confidence[finger], color, width, style)

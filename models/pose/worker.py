@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import SignError
+from models.files import safe_name
 from models.pool import Say
 from models.pose.extract import PoseOptions, extract_pose, open_session
 from models.pose.holistic import HolisticSession
@@ -68,7 +69,7 @@ def open_extractor(options: PoseOptions, threads: int) -> Callable[[Task, Say], 
         except SignError as problem:
             error = str(problem)
         except Exception as problem:  # noqa: BLE001  one bad file never stops a folder
-            error = f"{task.clip.name}: {type(problem).__name__}: {problem}"
+            error = f"{safe_name(task.clip)}: {type(problem).__name__}: {problem}"
             session = None  # whatever happened, the next clip starts from nothing
         return Done(num_frames, time.monotonic() - start, error)
 
