@@ -148,6 +148,14 @@ def test_frames_of_a_sample_folder_are_read_in_order(tmp_path: Path) -> None:
         clip_frames(tmp_path / "none", 4, 16)
 
 
+@pytest.mark.parametrize("names", [["2.png", "10.png", "9.png"], ["b.png", "c.png", "a.png"]])
+def test_frames_of_a_folder_are_in_the_order_of_their_numbers(names: list[str], tmp_path: Path) -> None:
+    order = sorted(names, key=lambda name: (len(name), name))
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 50 * order.index(name), np.uint8))
+    assert clip_frames(tmp_path, 3, 16)[:, 8, 8, 0].tolist() == [0, 50, 100]
+
+
 def test_what_is_stopped_leaves_nothing_and_keeps_what_was_there(noted: Noted, tmp_path: Path) -> None:
     options = BaseActionOptions(sampling=QUICK)
     with pytest.raises(Cancelled):

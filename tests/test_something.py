@@ -19,9 +19,10 @@ from models.data.something import (
     read_label_folder,
     read_subset,
 )
-from models.data.something_frames import FrameWork, estimate, frames_of, jpeg, write_frames
+from models.data.something_frames import FrameWork, estimate, frames_of, write_frames
 from models.data.something_report import failed_ids
 from models.data.something_run import SomethingOptions, plan, run
+from models.data.stills import jpeg
 from models.errors import SignError
 from models.progress import Cancelled
 

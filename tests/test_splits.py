@@ -112,6 +112,8 @@ def test_a_share_of_nothing_gets_nobody() -> None:
     signers, labels = made_up(4)
     found = by_signer(signers, labels=labels, shares={"train": 0.8, "val": 0.0, "test": 0.2})
     assert set(found.values()) == {"train", "test"}
+    alone = by_signer(signers, labels=labels, shares={"train": 0.0, "val": 0.0, "test": 1.0})
+    assert set(alone.values()) == {"test"}
 
 
 @pytest.mark.parametrize("shares", [{"train": 0.5, "val": 0.2, "test": 0.2}, {"train": 1.2, "val": -0.2, "test": 0}])

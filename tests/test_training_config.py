@@ -89,6 +89,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"loop": {"steps": "many"}}, "loop.steps is 'many'; it has to be a whole number"),
         ({"loop": {"steps": 2.5}}, "loop.steps is 2.5; it has to be a whole number"),
         ({"loop": {"steps": True}}, "loop.steps is True; it has to be a whole number"),
+        ({"loop": {"steps": 10**400}}, "it has to be a whole number"),
         ({"loop": {"steps": None}}, "loop.steps is nothing"),
         ({"loop": {"learning_rate": float("nan")}}, "loop.learning_rate is nan"),
         ({"loop": {"precision": "fp8"}}, "loop.precision is 'fp8'; it has to be one of no, bf16"),

@@ -13,8 +13,9 @@ import pytest
 from word_toy import BLUE, RED, after, known, signing, tree, write_words
 
 from models.data.manifest import Manifest
+from models.data.stills import fitted
 from models.data.store import Store
-from models.data.word_samples import LANDMARKS, META, SampleOptions, WordClip, fitted, frame_numbers, read_sample
+from models.data.word_samples import LANDMARKS, META, SampleOptions, WordClip, middles, read_sample
 from models.data.word_signers import find_signers
 from models.data.words import INDEX, PHASE, WordOptions, find_clips, plan, run, summary
 from models.errors import SignError
@@ -51,11 +52,11 @@ def clip(source: str) -> WordClip:
 
 
 def test_frames_are_even_in_time_and_a_short_clip_repeats_them() -> None:
-    assert frame_numbers(4, 2) == [1, 3]
-    assert frame_numbers(60, 60) == list(range(60))
-    assert frame_numbers(3, 6) == [0, 0, 1, 1, 2, 2]
-    assert frame_numbers(1, 3) == [0, 0, 0]
-    many = np.diff(frame_numbers(1000, 60))
+    assert middles(4, 2) == [1, 3]
+    assert middles(60, 60) == list(range(60))
+    assert middles(3, 6) == [0, 0, 1, 1, 2, 2]
+    assert middles(1, 3) == [0, 0, 0]
+    many = np.diff(middles(1000, 60))
     assert set(many) == {16, 17}
 
 

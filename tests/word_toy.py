@@ -85,7 +85,7 @@ def known(monkeypatch: pytest.MonkeyPatch, hands: Sequence[str] = ("left", "righ
 
     monkeypatch.setattr("models.data.word_samples.extract_pose", extract)
     monkeypatch.setattr("models.data.word_samples.open_session", no_session)
-    monkeypatch.setattr("models.data.words._engine", lambda _: in_this_process)
+    monkeypatch.setattr("models.data.words.open_engine", lambda *_: in_this_process)
     return read
 
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from models.data.cuts import PADDING, Source
 from models.data.download import source_name, videos_in
+from models.data.engines import EngineName, check_engine
 from models.data.manifest import Manifest
 from models.data.poses import CleanLimits
 from models.data.store import Store
@@ -20,7 +20,6 @@ from models.pose.clean import CleanOptions
 
 DOWNLOAD = "download"
 PHASES = (DOWNLOAD, "extract", "clean", "lexicon")
-EngineName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +70,7 @@ class WlaslOptions:
         unknown = [phase for phase in self.phases if phase not in PHASES]
         if unknown or not self.phases:
             raise SignError(f"The phases are {', '.join(self.phases) or 'none'}; choose from {', '.join(PHASES)}.")
-        if self.engine not in get_args(EngineName):
-            raise SignError(f"There is no engine {self.engine!r}; choose {' or '.join(get_args(EngineName))}.")
+        check_engine(self.engine)
         if self.address and self.engine != "ray":
             raise SignError(f"The address {self.address} is for Ray; give --engine ray, too.")
         for name, value in (("limit", self.limit), ("workers", self.workers)):

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from models.data.corpus_files import FORMATS, ColumnNames, Format, Line, Problem, Table, read_table
-from models.data.corpus_search import SPLIT_WORDS, SPLITS, Search, Split, find_tables, split_in
+from models.data.corpus_search import SPLIT_WORDS, Search, find_tables, split_in
 from models.data.frame_folders import Place, list_frames
 from models.data.gloss_cleaning import CLEAN, Clean, cleaned, is_marker
+from models.data.splits import SPLITS, Split
 from models.errors import SignError, VideoError
 from models.files import safe_name
 from models.video import probe

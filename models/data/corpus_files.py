@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from models.data.frame_folders import VIDEOS
 from models.errors import SignError
 from models.files import safe_name
 
@@ -178,7 +179,9 @@ def _line(where: str, row: Sequence[str], width: int, place: Mapping[str, int]) 
 def _name(video: str) -> str:
     """NAME of NAME/1/*.png, of NAME/ and of NAME.mp4."""
     parts = [part for part in PurePosixPath(video.replace("\\", "/")).parts if not re.search(r"[*?\[]", part)]
-    return re.sub(r"\.(mp4|webm|avi|mov|mkv|mpg|m4v)$", "", "/".join(parts), flags=re.IGNORECASE)
+    name = "/".join(parts)
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in VIDEOS else name
 
 
 def _header(path: Path, rows: Sequence[tuple[int, list[str]]], asked: ColumnNames) -> tuple[int, dict[str, int]]:

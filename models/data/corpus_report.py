@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.data.corpora import Corpus, Sentence, is_infeasible
-from models.data.corpus_search import SPLITS, Split
 from models.data.gloss_cleaning import is_marker
+from models.data.splits import SPLITS, Split
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,9 @@ from typing import Literal
 
 from models.data.corpus_files import Format, guess_format
 from models.data.frame_folders import Place, find_place, names_in
+from models.data.splits import SPLITS, Split
 from models.errors import SignError
 from models.files import safe_name
-
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 SPLIT_WORDS: Mapping[str, Split] = {
     "train": "train", "training": "train", "dev": "val", "val": "val", "valid": "val", "validation": "val",

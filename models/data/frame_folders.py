@@ -73,8 +73,8 @@ def in_order(names: Sequence[str]) -> Listing:
     numbers = {name: tuple(map(int, _DIGITS.findall(Path(name).stem))) for name in names}
     usual = Counter(len(found) for found in numbers.values() if found).most_common(1)
     width = usual[0][0] if usual else 0
+    kept = [name for name in names if width and len(numbers[name]) == width]
     odd = tuple(name for name in names if not width or len(numbers[name]) != width)
-    kept = [name for name in names if name not in set(odd)]
     fields = [place for place in range(width) if len({numbers[name][place] for name in kept}) > 1] or [width - 1]
     first: dict[tuple[int, ...], str] = {}
     repeated = []

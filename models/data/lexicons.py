@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from models.data.manifest import Manifest, Row
 from models.data.poses import CLEAN, EXTRACT
+from models.data.splits import SPLITS
 from models.data.store import Store
 from models.data.wlasl import Instance
 from models.data.work import Engine, Made, Stop, Task, Tell, carry_out, fingerprint
@@ -50,7 +51,7 @@ def write_lexicons(
     instances: Iterable[Instance],
     *,
     engine: Engine,
-    splits: Iterable[str] = ("train", "val", "test"),
+    splits: Sequence[str] = SPLITS,
     excluded: Collection[str] = (),
     spoken_language: str = "en",
     signed_language: str = "ase",
@@ -62,7 +63,8 @@ def write_lexicons(
     excluded: items to leave out. A split without a sign gets neither folder nor index, and counts 0.
     Raises Cancelled when should_stop said so: the lexicons are then as they were, or whole.
     """
-    signs = _signs(manifest, {one.item: one for one in instances if one.item not in set(excluded)})
+    left_out = frozenset(excluded)
+    signs = _signs(manifest, {one.item: one for one in instances if one.item not in left_out})
     tasks = [_link_task(split, sign) for split in splits for sign in signs.get(split, [])]
     carry_out(
         LEXICON,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from models.data.asked import DOWNLOAD, PHASES, Asked, WlaslOptions, ask, check_list, content_of, excluded, sources
 from models.data.download import download_tasks, fetcher, in_threads
+from models.data.engines import open_engine
 from models.data.kept_clips import CLIPS, clip_name, clip_tasks, clipper
 from models.data.lexicons import FOLDER as LEXICONS
 from models.data.lexicons import LEXICON, write_lexicons
@@ -113,13 +114,7 @@ class _Run:
     @property
     def engine(self) -> Engine:
         """What works on many cores."""
-        if self.options.engine == "ray":
-            from models.data.cluster import cluster
-
-            return cluster(self.options.address, self.options.workers)
-        from models.data.local import local
-
-        return local(self.options.workers)
+        return open_engine(self.options.engine, self.options.workers, self.options.address)
 
 
 def _download(run: _Run) -> None:

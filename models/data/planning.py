@@ -6,7 +6,6 @@ bytes are those of full Holistic landmarks at the usual length of a clip, and ho
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from models.data.lexicons import LEXICON
 from models.data.manifest import FILE, Manifest, Row
 from models.data.poses import CLEAN, EXTRACT, clean_tasks, extract_tasks
 from models.data.splits import SPLITS
-from models.data.store import Store
+from models.data.store import Store, free_bytes
 from models.data.work import Task, is_current
 from models.pool import available_cores
 
@@ -83,7 +82,6 @@ def plan(options: WlaslOptions) -> Plan:
         found, fetching = sources(asked, store), download_tasks(asked.data.instances, asked.have)
         coming = _coming(look, asked, found, fetching)
         phases = tuple(_phases(look, asked, found, fetching, coming))
-    here = options.out.absolute()
     splits = Counter(one.split for one in asked.data.instances)
     return Plan(
         glosses=len(asked.data.glosses),
@@ -93,7 +91,7 @@ def plan(options: WlaslOptions) -> Plan:
         without_video=len(asked.data.instances) - len(found) - coming,
         phases=phases,
         bytes_needed=sum(one.bytes_needed or 0 for one in phases),
-        free_bytes=shutil.disk_usage(next(one for one in (here, *here.parents) if one.exists())).free,
+        free_bytes=free_bytes(options.out),
         notes=(*_notes(phases), *asked.data.problems),
     )
 

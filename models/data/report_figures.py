@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.data.report_html import counted
+from models.figures import FAINT, INK, Picture, picture, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAPER, INK, FAINT = "#ffffff", "#1f2328", "#d8dce1"
 # Okabe and Ito's colours, which stay apart for the usual colour blindnesses, each with its own hatching.
 _KINDS = (
     ("kept", "kept", "#0072b2", ""),
     ("rejected", "rejected", "#e69f00", "////"),
     ("excluded", "taken out by you", "#ffffff", "...."),
-    ("others", "not cleaned yet, or failed", "#d8dce1", "xxxx"),
+    ("others", "not cleaned yet, or failed", FAINT, "xxxx"),
 )
 _MOST_CLIPS = 20
 """Glosses with this many training clips or more stand in one bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class TabledPicture:
     """A figure for a page, and the same as a table."""
 
-    title: str
-    alt: str
-    caption: str
-    svg: bytes
+    picture: Picture
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def pictures(report: Mapping[str, Any]) -> list[Picture]:
+def pictures(report: Mapping[str, Any]) -> list[TabledPicture]:
     """The figures of a report, those with nothing to show left out."""
     return [one for one in (_hands(report), _durations(report), _training(report)) if one is not None]
 
 
-def _hands(report: Mapping[str, Any]) -> Picture | None:
+def _hands(report: Mapping[str, Any]) -> TabledPicture | None:
     found = report["hands"]
     bins = found["bins"]
     kinds = [kind for kind in _KINDS if any(found[kind[0]])]
@@ -70,19 +66,22 @@ def _hands(report: Mapping[str, Any]) -> Picture | None:
 
     total = sum(sum(found[kind[0]]) for kind in kinds)
     best = sum(found[kind[0]][-1] for kind in kinds)
-    return Picture(
-        title="How well the hands were seen",
-        alt=f"Bars: of {counted(total, 'clip')} with a pose, {best} show the leading hand in {names[-1]} of its "
-        "signing. The table below has all bars.",
-        caption="Clips by how well the hand that leads was followed: the share of the frames in which it signs "
-        "that show it. The further left a clip, the more of the sign is missing.",
-        svg=_drawn("hands", draw),
+    return TabledPicture(
+        picture=_drawn(
+            "hands",
+            "How well the hands were seen",
+            draw,
+            alt=f"Bars: of {counted(total, 'clip')} with a pose, {best} show the leading hand in {names[-1]} of its "
+            "signing. The table below has all bars.",
+            caption="Clips by how well the hand that leads was followed: the share of the frames in which it signs "
+            "that show it. The further left a clip, the more of the sign is missing.",
+        ),
         heads=("Hands seen", *(label for _, label, _, _ in kinds)),
         rows=tuple((name, *(str(found[kind[0]][at]) for kind in kinds)) for at, name in enumerate(names)),
     )
 
 
-def _durations(report: Mapping[str, Any]) -> Picture | None:
+def _durations(report: Mapping[str, Any]) -> TabledPicture | None:
     bins, width_s = report["durations"]["kept_bins"], report["durations"]["bin_ms"] / 1000
     if not any(bins):
         return None
@@ -102,19 +101,22 @@ def _durations(report: Mapping[str, Any]) -> Picture | None:
         axes.set_xlabel(f"seconds, after trimming{more}")
 
     most = max(range(len(shown)), key=shown.__getitem__)
-    return Picture(
-        title="How long the kept clips are",
-        alt=f"Bars: most of the {counted(sum(shown), 'kept clip')}, {shown[most]}, last {names[most]}. "
-        "The table below has all bars.",
-        caption="Kept clips by duration. One sign lasts about half a second to two seconds; much longer clips often "
-        "hold more than the sign.",
-        svg=_drawn("durations", draw),
+    return TabledPicture(
+        picture=_drawn(
+            "durations",
+            "How long the kept clips are",
+            draw,
+            alt=f"Bars: most of the {counted(sum(shown), 'kept clip')}, {shown[most]}, last {names[most]}. "
+            "The table below has all bars.",
+            caption="Kept clips by duration. One sign lasts about half a second to two seconds; much longer clips "
+            "often hold more than the sign.",
+        ),
         heads=("Duration", "Kept clips"),
         rows=tuple((name, str(clips)) for name, clips in zip(names, shown, strict=True)),
     )
 
 
-def _training(report: Mapping[str, Any]) -> Picture | None:
+def _training(report: Mapping[str, Any]) -> TabledPicture | None:
     found = Counter(min(row["splits"]["train"]["kept"], _MOST_CLIPS) for row in report["glosses"])
     if not found:
         return None
@@ -128,39 +130,32 @@ def _training(report: Mapping[str, Any]) -> Picture | None:
         axes.set_xlabel("kept clips in train")
         axes.set_ylabel("glosses")
 
-    return Picture(
-        title="How many training clips a gloss has",
-        alt=f"Bars: {counted(shown[0], 'gloss', 'glosses')} of {sum(shown)} have no clip in train. "
-        "The table below has all bars.",
-        caption="Glosses by the number of their kept clips in train. A model learns little of a gloss with few.",
-        svg=_drawn("training", draw),
+    return TabledPicture(
+        picture=_drawn(
+            "training",
+            "How many training clips a gloss has",
+            draw,
+            alt=f"Bars: {counted(shown[0], 'gloss', 'glosses')} of {sum(shown)} have no clip in train. "
+            "The table below has all bars.",
+            caption="Glosses by the number of their kept clips in train. A model learns little of a gloss with few.",
+        ),
         heads=("Kept clips in train", "Glosses"),
         rows=tuple((name, str(glosses)) for name, glosses in zip(names, shown, strict=True)),
     )
 
 
-def _drawn(name: str, draw: Callable[[Axes], None], size: Sequence[float] = (7.2, 2.9)) -> bytes:
-    """An SVG that is the same whenever it is drawn."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+def _drawn(name: str, title: str, draw: Callable[[Axes], None], *, alt: str, caption: str) -> Picture:
+    """One pair of axes for counts, of clips unless it is said."""
 
-    # The object interface throughout: pyplot would keep the figure, and its state is shared between requests.
-    figure: Figure = Figure(figsize=(size[0], size[1]), dpi=110, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.08, 0.17, 0.9, 0.78))
-    axes.set_ylabel("clips")
-    draw(axes)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-    axes.tick_params(colors=INK, labelsize=9, length=3, color=FAINT)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set(color=INK, fontsize=9)
-    for side, spine in axes.spines.items():
-        spine.set(visible=side in ("left", "bottom"), color=FAINT)
-    axes.grid(axis="y", color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    def whole(figure: Figure) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        axes = figure.subplots()
+        axes.set_ylabel("clips")
+        draw(axes)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        style(axes, grid=False)
+        axes.grid(axis="y", color=FAINT, linewidth=0.6)
+        axes.set_axisbelow(True)
+
+    return picture(name, title, whole, alt=alt, caption=caption, size=(7.2, 2.9))

@@ -1,10 +1,12 @@
-"""What the page of a run's report is made of: its style, its tables, and numbers in words."""
+"""What all report pages share: a page that asks for nothing else, its style, tables, and numbers in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
+NOTHING = "–"
+"""In place of a number that there is not."""
 # Every pair of colours of words and ground keeps 4.5 : 1 at least.
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1f2328; --soft: #57606a; --line: #d0d7de; --card: #f6f8fa;
@@ -35,8 +37,7 @@ th[scope=colgroup] { text-align: center; border-left: 1px solid var(--line); pad
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; max-width: 46rem; }
 dt { font-weight: 600; } dd { margin: 0; color: var(--soft); }
 figure { margin: 1rem 0; } figcaption { margin-top: .3rem; max-width: 46rem; }
-.drawn, figure > h3 + img { display: block; max-width: 100%; height: auto; background: #fff;
-  border: 1px solid var(--line); }
+figure > h3 + img { display: block; max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
 .clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); gap: 1rem; padding: 0;
   list-style: none; }
 .clips figure { margin: 0; overflow-wrap: anywhere; }
@@ -87,7 +88,17 @@ def table(
 
 def percent(count: int, of: int) -> str:
     """Rounded down, so that 100 % means all."""
-    return f"{1000 * count // of / 10:.1f} %" if of else "–"
+    return f"{1000 * count // of / 10:.1f} %" if of else NOTHING
+
+
+def share(value: float | None) -> str:
+    """A share of 0 to 1 in per cent; a dash for none."""
+    return NOTHING if value is None else f"{100 * value:.1f} %"
+
+
+def number(value: float | None, digits: int) -> str:
+    """With so many digits behind the point; a dash for none."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def counted(count: int, one: str, more: str | None = None) -> str:

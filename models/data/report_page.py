@@ -5,16 +5,16 @@ Every text that comes from the data is escaped. It needs no scripts, and says no
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from models.data import report_sections as sections
-from models.data.report_figures import Picture, pictures
+from models.data.report_figures import TabledPicture, pictures
 from models.data.report_html import counted, document, percent, table
 from models.data.wlasl import SPLITS
+from models.figures import in_page
 from models.files import replacing
 
 _STEPS = ("asked", "found", "extracted", "kept")
@@ -107,15 +107,10 @@ def _through(report: Mapping[str, Any]) -> Iterable[str]:
     yield "</dl>"
 
 
-def _figure(one: Picture) -> str:
-    inline = base64.b64encode(one.svg).decode("ascii")
-    rows = "\n".join(table(one.title, one.heads, one.rows))
-    return (
-        f"<figure><h3>{escape(one.title)}</h3>"
-        f'<img class="drawn" alt="{escape(one.alt)}" src="data:image/svg+xml;base64,{inline}">'
-        f"<figcaption>{escape(one.caption)}</figcaption></figure>"
-        f"<details><summary>{escape(one.title)}, as a table</summary>{rows}</details>"
-    )
+def _figure(one: TabledPicture) -> str:
+    title = one.picture.title
+    rows = "\n".join(table(title, one.heads, one.rows))
+    return f"{in_page(one.picture)}<details><summary>{escape(title)}, as a table</summary>{rows}</details>"
 
 
 def _near(report: Mapping[str, Any]) -> Iterable[str]:

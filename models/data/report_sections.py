@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from models.data.report_html import counted, percent, table
+from models.data.report_html import NOTHING, counted, percent, table
 from models.data.wlasl import SPLITS
 
 _FATES = {"rejected": "Rejected", "failed": "Failed", "dead": "Dead", "notes": "Note"}
@@ -147,4 +147,4 @@ def _first(groups: Sequence[Any] | Mapping[str, Any]) -> str:
 
 
 def _seconds(time_ms: float | None) -> str:
-    return "–" if time_ms is None else f"{time_ms / 1000:.2f} s"
+    return NOTHING if time_ms is None else f"{time_ms / 1000:.2f} s"

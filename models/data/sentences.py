@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from models.data.corpora import Sentence
 from models.data.frame_folders import list_frames
+from models.data.stills import letterboxed
 from models.errors import SignError
 from models.pictures import read_picture
 from models.video import VideoReader
@@ -154,17 +155,10 @@ def read_frames(sentence: Sentence, options: FrameOptions) -> Iterator[NDArray[n
 
 def fitted(picture: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
     """The picture (H, W, 3) as a square."""
-    height, width = picture.shape[:2]
-    scale = size / max(height, width)
-    shape = (size, size) if fit == "resize" else (max(1, round(width * scale)), max(1, round(height * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = np.asarray(cv2.resize(picture, shape, interpolation=way), np.uint8)
-    if small.shape[:2] == (size, size):
-        return small
-    made = np.zeros((size, size, 3), np.uint8)
-    top, left = (size - shape[1]) // 2, (size - shape[0]) // 2
-    made[top : top + shape[1], left : left + shape[0]] = small
-    return made
+    if fit == "letterbox":
+        return letterboxed(picture, size, enlarge=cv2.INTER_LINEAR)
+    way = cv2.INTER_AREA if size < max(picture.shape[:2]) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=way), np.uint8)
 
 
 def collate(samples: Sequence[Sample]) -> SentenceBatch:

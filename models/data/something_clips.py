@@ -23,7 +23,7 @@ Shapes: T frames, N objects, H = W = frame_size, S = crop_size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ class SomethingClips(Dataset[Item]):
             mark_of(joints) if joints is not None and joints.is_file() else "",
             self.labels.id(self.clips[index].template),
             asdict(self.options),
-            sorted(self._categories),
+            list(self._categories.items()),
         )
 
     def _pixels(self, source: Path, video_id: str) -> tuple[list[int], tuple[int, int], dict[int, Frame]]:
@@ -275,20 +275,6 @@ def spread(count: int, num_frames: int) -> list[int]:
     if count < 1:
         raise ValueError("a clip without frames")
     return [int((piece + 0.5) * count / num_frames) for piece in range(num_frames)]
-
-
-def category_names(
-    boxes: Boxes, video_ids: Sequence[str], tell: Callable[[int, int], None] | None = None
-) -> tuple[str, ...]:
-    """What the objects of these videos are, lower case, sorted: names to give to `SomethingClips`."""
-    names = set()
-    for done, video_id in enumerate(video_ids, start=1):
-        found = boxes.get(video_id)
-        if found is not None:
-            names |= {one.category.casefold() for marks in found.marked.values() for one in marks if not one.is_hand}
-        if tell is not None:
-            tell(done, len(video_ids))
-    return tuple(sorted(names))
 
 
 def _slot_number(slot: str) -> int:

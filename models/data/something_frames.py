@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from models.data.something import FPS, frame_name, frame_number
+from models.data.stills import jpeg
+from models.data.store import free_bytes
 from models.data.work import Made
 from models.errors import SignError
 from models.files import safe_name
@@ -123,7 +124,7 @@ def estimate(sources: Sequence[Path], out: Path, *, quality: int = QUALITY, samp
         measured=len(sizes),
         bytes_per_clip=mean,
         total_bytes=mean * len(sources),
-        free_bytes=shutil.disk_usage(_existing(out)).free,
+        free_bytes=free_bytes(out),
     )
 
 
@@ -131,13 +132,6 @@ def sweep_frames(out: Path) -> None:
     """Remove folders that a killed run left half written. Only for whoever works here alone."""
     for folder in (out / FRAMES).glob(f"{_PART}*"):
         shutil.rmtree(folder)
-
-
-def jpeg(frame: Frame, quality: int) -> bytes:
-    """An RGB frame as JPEG."""
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert ok
-    return bytes(data)
 
 
 def mark_of(source: Path) -> str:
@@ -179,7 +173,3 @@ def _whole_folder(place: Path) -> Iterator[Path]:
 
 def _on_disk(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
-
-
-def _existing(path: Path) -> Path:
-    return next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())

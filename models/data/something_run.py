@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from models.data.engines import EngineName, check_engine, open_engine
 from models.data.manifest import Manifest
 from models.data.something import Clip, find_videos, read_label_folder, read_subset
 from models.data.something_boxes import BOXES, Boxes, find_parts, merge
@@ -69,7 +70,7 @@ class SomethingOptions:
     """A number: the first so many clips; or the name of a file of ids."""
     workers: int | None = None
     """Processes; None: one per core."""
-    engine: Literal["local", "ray"] = "local"
+    engine: EngineName = "local"
     address: str | None = None
     """Of the Ray cluster."""
     quality: int = QUALITY
@@ -82,8 +83,7 @@ class SomethingOptions:
             raise SignError(f"There is no mode {self.mode!r}; choose {', '.join(MODES)}.")
         if self.annotations is None and (self.hands or self.mode != "frames"):
             raise SignError("Boxes need --annotations, the folder of Something-Else's files; or choose --mode frames.")
-        if self.engine not in ("local", "ray"):
-            raise SignError(f"There is no engine {self.engine!r}; choose local or ray.")
+        check_engine(self.engine)
         if not 1 <= self.quality <= 100:
             raise SignError(f"The quality of JPEG is {self.quality}; give 1 to 100.")
         if self.workers is not None and self.workers < 1:
@@ -249,8 +249,10 @@ def _to_write(options: SomethingOptions, chosen: Chosen) -> list[Path]:
 
 
 def _check_space(options: SomethingOptions, chosen: Chosen) -> None:
+    if options.force:
+        return
     guess = estimate(_to_write(options, chosen), options.out, quality=options.quality)
-    if guess.total_bytes > guess.free_bytes and not options.force:
+    if guess.total_bytes > guess.free_bytes:
         raise SignError(
             f"The frames of {guess.clips} clips would take about {guess.total_bytes / 1e9:.1f} GB, and "
             f"{guess.free_bytes / 1e9:.1f} GB are free; take a --subset, let the clips be decoded, or use --force."
@@ -258,15 +260,9 @@ def _check_space(options: SomethingOptions, chosen: Chosen) -> None:
 
 
 def _engine(options: SomethingOptions) -> Engine:
-    if options.engine == "ray":
-        from models.data.cluster import cluster
-
-        return cluster(options.address, options.workers)
-    if options.workers == 1:
+    if options.engine == "local" and options.workers == 1:
         return in_this_process
-    from models.data.local import local
-
-    return local(options.workers)
+    return open_engine(options.engine, options.workers, options.address)
 
 
 def _telling(tell: Tell | None, should_stop: Stop | None) -> Callable[[str, int, int], None]:

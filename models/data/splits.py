@@ -73,6 +73,8 @@ def _place(
     order = sorted(range(len(contents)), key=lambda one: -sizes[one])
     if len(contents) <= len(used):
         return [used[order.index(one)] for one in range(len(contents))]
+    if len(used) == 1:
+        return used * len(contents)
     whole = sum((_counts(content, num_labels) for content in contents), np.zeros(num_labels))
     wanted = np.array([shares[split] for split in SPLITS])[:, None] * whole
     if len(contents) > _FEW:

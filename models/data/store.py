@@ -125,6 +125,12 @@ class Store:
         return system, f"{path.rstrip('/')}/{_checked(name)}".rstrip("/")
 
 
+def free_bytes(folder: Path) -> int:
+    """What is free on the disk of a folder, which need not be there yet."""
+    here = folder.absolute()
+    return shutil.disk_usage(next(one for one in (here, *here.parents) if one.exists())).free
+
+
 def _checked(name: str) -> str:
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or "\\" in name:

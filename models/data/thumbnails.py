@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from models.data.manifest import Row
+from models.data.stills import jpeg, letterboxed
 from models.data.store import Store
 from models.data.work import fingerprint
 from models.errors import SignError
 from models.files import replacing, safe_name
 from models.video import Box, ReadOptions, VideoReader, probe
-from models.video_decode import Frame
 
 SIDE = 192
 """Pixels a side, unless asked otherwise."""
@@ -88,11 +85,7 @@ def thumbnail(source: str | os.PathLike[str], *, at_ms: float, crop: Box | None 
     start_ms = beat_ms * math.floor(max(at_ms, 0) / beat_ms + 1e-6)
     with VideoReader(source, ReadOptions(start_ms=start_ms, crop=crop)) as clip:
         frame = next(iter(clip))
-    encoded, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(_squared(frame, side), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    assert encoded
-    return data.tobytes()
+    return jpeg(letterboxed(frame, side, ground=_GROUND), _QUALITY)
 
 
 def thumbnail_name(row: Row) -> str:
@@ -124,14 +117,3 @@ def _middle_ms(info: Mapping[str, Any]) -> float:
     if start is not None and end is not None and end > start:
         return (float(start) + float(end)) / 2
     return 500 * float(info.get("frames") or 0) / float(info.get("fps") or 25)
-
-
-def _squared(frame: Frame, side: int) -> Frame:
-    height, width = frame.shape[:2]
-    scale = side / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    square = np.full((side, side, 3), _GROUND, dtype=np.uint8)
-    left, top = (side - size[0]) // 2, (side - size[1]) // 2
-    square[top : top + size[1], left : left + size[0]] = small
-    return square

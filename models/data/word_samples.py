@@ -26,12 +26,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import cv2
 import numpy as np
 from pose_format import Pose
 from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
 from models.data.hand_boxes import HandBoxes, crop, hand_boxes
+from models.data.stills import fitted, jpeg, letterboxed
 from models.data.store import Store
 from models.data.work import Made, Make
 from models.errors import SignError
@@ -145,9 +145,10 @@ def sampler(store: Store, options: SampleOptions, threads: int | None = None) ->
     return partial(_opened, store, options, threads)
 
 
-def frame_numbers(source_frames: int, frames: int) -> list[int]:
-    """Which frames of a clip to take: the middles of equal spans."""
-    return [(2 * index + 1) * source_frames // (2 * frames) for index in range(frames)]
+def middles(length: int, count: int) -> list[int]:
+    """Which of so many frames to take: those in the middles of `count` equal spans; some more than once where there
+    are fewer."""
+    return [(2 * index + 1) * length // (2 * count) for index in range(count)]
 
 
 def read_sample(path: Path) -> Sample:
@@ -204,7 +205,7 @@ def make_sample(clip: WordClip, store: Store, options: SampleOptions, session: H
 def _described(clip: WordClip, result: PoseResult, options: SampleOptions) -> Sample:
     """The sample to be made of a clip with these landmarks."""
     length, fps = len(result.pose.body.data), float(result.pose.body.fps)
-    numbers = frame_numbers(length, options.frames)
+    numbers = middles(length, options.frames)
     hands = {f"{side}_hand": found for side, found in hand_boxes(result.pose).items()}
     start, end = signing_span(result.pose)
     shown = [place for place, number in enumerate(numbers) if start <= number < end]
@@ -242,23 +243,6 @@ def _placed(pose: Pose, sample: Sample) -> Pose:
     header = PoseHeader(version=kept.header.version, dimensions=size, components=kept.header.components)
     confidence = np.ma.getdata(kept.body.confidence)[sample.numbers]
     return Pose(header, with_arrays(kept, data, confidence, fps=sample.fps).body)
-
-
-def fitted(width: int, height: int, size: int) -> Box:
-    """Where a picture of this size lies in a square when it is scaled to just fit: xmin, ymin, xmax, ymax."""
-    scale = size / max(width, height)
-    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
-    left, top = (size - wide) // 2, (size - high) // 2
-    return left, top, left + wide, top + high
-
-
-def letterboxed(frame: Frame, size: int) -> Frame:
-    """A frame (H, W, 3) in a black square, as `fitted` says."""
-    left, top, right, bottom = fitted(frame.shape[1], frame.shape[0], size)
-    way = cv2.INTER_AREA if right - left < frame.shape[1] else cv2.INTER_CUBIC
-    made = np.zeros((size, size, 3), np.uint8)
-    made[top:bottom, left:right] = cv2.resize(frame, (right - left, bottom - top), interpolation=way)
-    return made
 
 
 def _at(found: HandBoxes, numbers: list[int]) -> list[Box] | None:
@@ -314,12 +298,9 @@ def _writing(
     def write(frame: Frame) -> None:
         nonlocal count
         count += 1
-        good, data = cv2.imencode(
-            ".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, options.quality]
-        )
-        assert good
+        data = jpeg(frame, options.quality)
         with store.writing(f"{name}/frame_{count:04d}.jpg") as path:
-            path.write_bytes(data.tobytes())
+            path.write_bytes(data)
         sizes.append(len(data))
 
     yield write

@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
+from models.data.engines import EngineName, check_engine, open_engine
 from models.data.manifest import FILE, Manifest, Row
 from models.data.splits import by_signer
-from models.data.store import Store
+from models.data.store import Store, free_bytes
 from models.data.word_samples import VERSION, Format, SampleOptions, WordClip, sampler
 from models.data.word_signers import FROM_NAMES, Signers, find_signers
-from models.data.work import Engine, Stop, Task, Tell, carry_out, fingerprint, is_current
+from models.data.work import Stop, Task, Tell, carry_out, fingerprint, is_current
 from models.errors import SignError
 from models.files import safe_name
 from models.pool import available_cores
@@ -61,7 +60,7 @@ class WordOptions:
     """names: from the names of the files; none: not known; or the path of a table with the columns path and signer."""
     workers: int | None = None
     """Processes; None: one for each core."""
-    engine: Literal["local", "ray"] = "local"
+    engine: EngineName = "local"
     address: str | None = None
     """Of the Ray cluster."""
     store: str | None = None
@@ -72,8 +71,7 @@ class WordOptions:
             raise SignError(f"{self.raw} is no folder; give the one that holds a folder of clips for each word.")
         if Path(self.raw).resolve() == Path(self.out).resolve():
             raise SignError(f"{self.out} is the folder of the clips, too; give another one for the samples.")
-        if self.engine not in get_args(Literal["local", "ray"]):
-            raise SignError(f"There is no engine {self.engine!r}; choose local or ray.")
+        check_engine(self.engine)
         if self.workers is not None and self.workers < 1:
             raise SignError(f"{self.workers} workers were asked for; give 1 or more.")
         _ = self.sample  # it checks its own
@@ -164,7 +162,6 @@ def plan(options: WordOptions) -> WordPlan:
             seconds = sum(row.seconds for row in good) / done if done else None
     each = sum(sizes) / len(sizes) if sizes else _bytes_of_a_sample(options.sample)
     to_do = len(tasks) - done
-    here = options.out.absolute()
     return WordPlan(
         words=len({clip.word for clip in clips}),
         clips=len(clips),
@@ -173,7 +170,7 @@ def plan(options: WordOptions) -> WordPlan:
         signers=signers.count,
         splits=dict(Counter(_splits(clips, signers).values())),
         bytes_needed=round(to_do * each),
-        free_bytes=shutil.disk_usage(next(one for one in (here, *here.parents) if one.exists())).free,
+        free_bytes=free_bytes(options.out),
         seconds=None if seconds is None else to_do * seconds / (options.workers or available_cores()),
         notes=(*_said(signers), *notes),
     )
@@ -204,7 +201,7 @@ def run(options: WordOptions, tell: Tell | None = None, should_stop: Stop | None
             total=len(tasks),
             manifest=manifest,
             store=store,
-            engine=_engine(options),
+            engine=open_engine(options.engine, options.workers, options.address),
             tell=tell,
             should_stop=should_stop,
         )
@@ -291,13 +288,3 @@ def _threads(options: WordOptions, tasks: int) -> int:
     """Of MediaPipe in each worker: with a worker on every core, one each."""
     workers = min(options.workers or available_cores(), max(tasks, 1))
     return max(available_cores() // workers, 1) if options.engine == "local" else 1
-
-
-def _engine(options: WordOptions) -> Engine:
-    if options.engine == "ray":
-        from models.data.cluster import cluster
-
-        return cluster(options.address, options.workers)
-    from models.data.local import local
-
-    return local(options.workers)

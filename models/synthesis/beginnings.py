@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.word_samples import letterboxed
+from models.data.frame_folders import list_frames
+from models.data.stills import letterboxed
 from models.errors import LexiconError, SignError
 from models.files import safe_name
 from models.lexicon.avatar import render_avatar
@@ -52,7 +53,7 @@ def drawn_signer(
 def clip_frames(clip: Path, frames: int, size: int) -> Images:
     """(T, S, S, 3) RGB: frames of a clip, spread evenly, letterboxed as samples are.
 
-    clip: a video, a sample's folder as `signstudio data words` writes it, or a folder of frames.
+    clip: a video, a sample's folder as `signstudio data words` writes it, or a folder of frames (`list_frames`).
     Raises VideoError for a clip that cannot be read, SignError for a folder without frames.
     """
     numbers = _spread(sum(1 for _ in _read(clip)), frames)
@@ -70,11 +71,12 @@ def _read(clip: Path) -> Iterator[Images]:
         yield from _read(clip / "full.mp4")
         return
     folder = clip / "full" if (clip / "full").is_dir() else clip
-    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not pictures:
+    listing = list_frames(folder)
+    names = listing.names or listing.odd  # by their numbers; pictures without any by their names
+    if not names:
         raise SignError(f"{safe_name(clip)} holds no frames; name a clip, or a sample of `signstudio data words`.")
-    for path in pictures:
-        yield read_picture(path, "take it out of the folder")
+    for name in names:
+        yield read_picture(folder / name, "take it out of the folder")
 
 
 def _spread(have: int, want: int) -> NDArray[np.intp]:

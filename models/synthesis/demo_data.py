@@ -6,20 +6,17 @@ DATA/HELLO/signer00/…, index.csv     the samples that `signstudio data words` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from models.data.words import INDEX, WordOptions, run
 from models.lexicon.dataset import SETTINGS, DatasetOptions, render_dataset
 from models.lexicon.phonology_files import load_phonology
+from models.training.run import Tell
 
 GLOSSES = ("BOOK", "FATHER", "HELLO", "HOUSE", "MOTHER", "PLAY", "PLEASE", "THANK-YOU", "TREE", "WORK")
 DRAWN = "drawn"
 _SEED = 8  # of the signers; those of the recognizers come from others
 _CLIP_PX = 256
-
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 
 
 def draw_demo(

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.data.splits import SPLITS
+from models.data.word_samples import middles
 from models.data.work import fingerprint
 from models.errors import SignError
 from models.files import safe_name, write_json
@@ -45,12 +47,11 @@ from models.synthesis.samples import Samples, WordSample
 from models.synthesis.sampling import SamplingOptions, settled
 from models.training import Run
 from models.training.config import from_dict, to_dict
-from models.weights import here
+from models.training.run import Tell
+from models.weights import find, here
 
 EVALUATION, REPORT = "evaluation.json", "report.html"
 Values = dict[str, Any]
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 AIM = 0.80
 """Share of the generated clips that should be taken for their word."""
 JUDGE_AIM = 0.97
@@ -107,7 +108,7 @@ def evaluate(
 
 def held_out(samples: Samples, split: str, limit: int | None = None) -> tuple[WordSample, ...]:
     """The samples that are judged. Raises SignError when there is none."""
-    if split not in ("train", "val", "test"):
+    if split not in SPLITS:
         raise SignError(f"There is no split {split!r}; choose train, val or test.")
     if limit is not None and limit < 1:
         raise SignError(f"{limit} samples were asked for; give at least 1.")
@@ -126,7 +127,7 @@ def held_out(samples: Samples, split: str, limit: int | None = None) -> tuple[Wo
         )
     if limit is None or limit >= len(found):
         return found
-    return tuple(found[place] for place in (2 * np.arange(limit) + 1) * len(found) // (2 * limit))
+    return tuple(found[place] for place in middles(len(found), limit))
 
 
 def measured(found: Mapping[str, Sequence[Measured]], bench: Bench) -> Values:
@@ -135,15 +136,15 @@ def measured(found: Mapping[str, Sequence[Measured]], bench: Bench) -> Values:
     rows = [one.row for one in own]
     signers = [row["signer"] for row in rows]
     right = [float(row["said"] == row["word"]) for row in rows]
-    share = float(np.mean(right))
+    share, of_real = (float(np.mean(one)) for one in (right, [one.row["said"] == one.row["word"] for one in real]))
     return {
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
         "right": share,
         "right_interval_95": interval_95(right, [row["signer"] or row["sample"] for row in rows]),
-        "right_of_real": float(np.mean([one.row["said"] == one.row["word"] for one in real])),
+        "right_of_real": of_real,
         "aim": AIM,
         # A judge that does not know the real clips cannot say that the generated ones are right.
-        "aim_met": share >= AIM and float(np.mean([one.row["said"] == one.row["word"] for one in real])) >= JUDGE_AIM,
+        "aim_met": share >= AIM and of_real >= JUDGE_AIM,
         "hands_read_by": bench.reader,
         "variants": {name: _summed(group) for name, group in found.items() if group},
         "temporal": {name: mean_of(rows, name) for name in _TEMPORAL},
@@ -235,12 +236,8 @@ def _bench(
     weights: Path | None,
     tell: Tell | None,
 ) -> Bench:
-    if pipeline.config.start == "scratch":
-        encoder = run.model / "encoder"
-    else:
-        from models.weights import find
-
-        encoder = find(pipeline.config.encoder, weights)
+    scratch = pipeline.config.start == "scratch"
+    encoder = run.model / "encoder" if scratch else find(pipeline.config.encoder, weights)
     judges = judges_of(samples, tell)
     inception = load_inception(weights) if here(INCEPTION, weights) else None
     return Bench(

@@ -51,13 +51,12 @@ from models.synthesis.motion import Motion
 from models.synthesis.pipeline import BaseActionPipeline
 from models.synthesis.samples import Samples, WordSample
 from models.synthesis.sampling import SamplingOptions
+from models.synthesis.whole_pose import READABLE_PX
 
 Row = dict[str, Any]
 GENERATED = ("own", "other_word", "no_motion", "other_signer")
 COMPARED = ("real", "codec", "still", "mean", "other_sample")
 OF_WORDS = ("medoid", "barycentre")
-MEDIAPIPE_FROM_PX = 192
-"""From this size on MediaPipe reads the hands; of smaller pictures a judge does."""
 THUMBNAILS, THUMBNAIL_PX = 8, 128
 _MEAN_OF = 60  # training clips at most
 _VERSION = 1
@@ -119,15 +118,15 @@ class Bench:
         return Motion(views=views.numpy(), seen=self.samples.seen(sample).numpy(), fps=self.samples.fps(sample))
 
     def read(self, frames: Video, fps: float) -> Pose:
-        """Where the hands are in a clip."""
-        if frames.shape[1] >= MEDIAPIPE_FROM_PX:
+        """Where the hands are in a clip: by MediaPipe, and in pictures too small for it by a judge."""
+        if frames.shape[1] >= READABLE_PX:
             return read_back(iter(frames), fps=fps)
         return self.judges.read(frames, fps)
 
     @property
     def reader(self) -> str:
         """Who reads the hands, in words."""
-        if self.samples.clips.size >= MEDIAPIPE_FROM_PX:
+        if self.samples.clips.size >= READABLE_PX:
             return "MediaPipe Holistic"
         return "a small net that learned from the real training clips"
 

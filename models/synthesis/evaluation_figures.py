@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.figures import INK, PAPER, Picture, picture, plain, style
-from models.files import replacing
+from models.data.report_html import number
+from models.figures import BLUE, INK, PALE, PAPER, Picture, picture, plain, style, tally, write
 from models.synthesis.evaluated_clips import THUMBNAIL_PX, Measured
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ TITLES = {
     "mean": "Mean of the word",
     "other_sample": "Another sample of the word",
 }
-_BLUE, _PALE = "#0072b2", "#7fbce6"
 _STRIPS = 8
 _MOST_WORDS = 24  # in the table of confusions
 _GAP, _LABEL = 4, 16  # pixels of a strip
@@ -45,9 +44,7 @@ def draw_figures(made: Mapping[str, Any], found: Mapping[str, Sequence[Measured]
     real = {one.row["sample"]: one for one in found["real"]}
     figures = [strip(one, real[one.row["sample"]]) for one in _shown(found["own"])]
     figures += [worth(made["variants"]), confusion(made["confusions"])]
-    for one in figures:
-        with replacing(folder / f"{one.name}.{one.kind}") as temporary:
-            temporary.write_bytes(one.data)
+    write(figures, folder)
     return figures
 
 
@@ -74,7 +71,7 @@ def strip(made: Measured, real: Measured) -> Picture:
         title=name,
         alt=f"{count} frames of {name} in two rows: the real clip above, and the generated one below, {told}.",
         caption=f"{row_['word']} by {row_['signer'] or 'an unnamed signer'}; the generated clip was {told}. "
-        f"PSNR {_shown_number(row_.get('psnr_db'), 1)} dB, SSIM {_shown_number(row_.get('ssim'), 2)}.",
+        f"PSNR {number(row_.get('psnr_db'), 1)} dB, SSIM {number(row_.get('ssim'), 2)}.",
         kind="png",
         data=buffer.getvalue(),
     )
@@ -92,7 +89,7 @@ def worth(variants: Mapping[str, Mapping[str, Any]]) -> Picture:
         _bars(right, names, [variants[name].get("psnr_db") for name in names], "PSNR to the sample, dB", "{:.1f}")
 
     told = "; ".join(
-        f"{TITLES[name]}: {100 * variants[name]['right']:.0f} %, {_shown_number(variants[name].get('psnr_db'), 1)} dB"
+        f"{TITLES[name]}: {100 * variants[name]['right']:.0f} %, {number(variants[name].get('psnr_db'), 1)} dB"
         for name in names
     )
     return picture(
@@ -143,7 +140,7 @@ def _shown(own: Sequence[Measured]) -> list[Measured]:
 
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float | None], title: str, form: str) -> None:
     places = np.arange(len(names))
-    colours = [_BLUE if name == "own" else _PALE for name in names]
+    colours = [BLUE if name == "own" else PALE for name in names]
     axes.barh(places, [value or 0 for value in values], color=colours, edgecolor=INK, linewidth=0.5)
     for place, value in zip(places, values, strict=True):
         words = "not measured" if value is None else form.format(value)
@@ -156,23 +153,7 @@ def _bars(axes: Axes, names: Sequence[str], values: Sequence[float | None], titl
 
 
 def _table(axes: Axes, table: NDArray[np.int_], words: Sequence[str]) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import Rectangle
-
-    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    ramp = LinearSegmentedColormap.from_list("share", [PAPER, _PALE])  # words keep 8 : 1 on the darkest
-    axes.imshow(shares, cmap=ramp, vmin=0, vmax=1, aspect="equal")
-    for row, column in zip(*np.nonzero(table), strict=True):
-        if row == column:
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.4))
-        axes.text(column, row, str(table[row, column]), ha="center", va="center", color=INK)
     short = [plain(word, 16) for word in words]
-    axes.set_xticks(range(len(words)), short, rotation=45, ha="right")
-    axes.set_yticks(range(len(words)), short)
+    tally(axes, table, table.sum(axis=1), short, short)
     axes.set_xlabel("taken for")
     axes.set_ylabel("to be signed")
-    style(axes, grid=False)
-
-
-def _shown_number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"

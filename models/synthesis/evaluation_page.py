@@ -8,13 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.data.report_html import counted, document, table
+from models.data.report_html import counted, document, number, share, table
 from models.figures import Picture, in_page
 from models.files import replacing
 from models.synthesis.evaluation_figures import TITLES
 from models.synthesis.metrics import FID
 
-_NONE = "–"
 _ORDER = ("own", "medoid", "barycentre", "other_signer", "other_word", "no_motion")
 _COMPARED = ("real", "codec", "other_sample", "mean", "still")
 _HEADS = ("Clips", "Taken for the word", "… for what it was told", "PSNR, dB", "SSIM", "Similarity", "Hands, palms")
@@ -83,18 +82,18 @@ def _about(made: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _headline(made: Mapping[str, Any]) -> Iterable[str]:
-    yield f'<p class="big">{_percent(made["right"])}</p>'
+    yield f'<p class="big">{share(made["right"])}</p>'
     between, who = made["right_interval_95"], "signers" if made["data"]["signers"] else "samples"
     likely = (
-        f" With other {who} it would be {_percent(between[0])} to {_percent(between[1])} in 95 of 100 tests."
+        f" With other {who} it would be {share(between[0])} to {share(between[1])} in 95 of 100 tests."
         if between
         else ""
     )
     met = "met" if made["aim_met"] else "not met"
     yield (
         "<p>of the clips that were generated of samples the model had not seen are taken for their word by a judge "
-        f"that learned from real clips only. Of the real clips it gets {_percent(made['right_of_real'])} right."
-        f"{likely} The aim, {_percent(made['aim'])}, is {met}.</p>"
+        f"that learned from real clips only. Of the real clips it gets {share(made['right_of_real'])} right."
+        f"{likely} The aim, {share(made['aim'])}, is {met}.</p>"
     )
 
 
@@ -103,13 +102,13 @@ def _variants(title: str, names: Sequence[str], found: Mapping[str, Mapping[str,
         (
             TITLES[name],
             str(found[name]["clips"]),
-            _percent(found[name]["right"]),
-            _percent(found[name]["right_as_told"]),
-            _number(found[name]["psnr_db"], 1),
-            _number(found[name]["ssim"], 3),
-            _number(found[name]["similarity"], 3),
-            _number(found[name]["hand_distance_palms"], 2),
-            _percent(found[name]["hands_found"]),
+            share(found[name]["right"]),
+            share(found[name]["right_as_told"]),
+            number(found[name]["psnr_db"], 1),
+            number(found[name]["ssim"], 3),
+            number(found[name]["similarity"], 3),
+            number(found[name]["hand_distance_palms"], 2),
+            share(found[name]["hands_found"]),
         )
         for name in names
         if name in found
@@ -127,9 +126,9 @@ def _hands(made: Mapping[str, Any]) -> Iterable[str]:
     own, real = made["variants"]["own"], made["variants"]["real"]
     yield (
         f"<p>Read by {escape(made['hands_read_by'])}, and compared with the landmarks of the sample. In generated "
-        f"clips {_percent(own['hands_found'])} of the hands are found, "
-        f"{_number(own['hand_distance_palms'], 2)} palm widths from where they should be. In the real clips it is "
-        f"{_percent(real['hands_found'])} and {_number(real['hand_distance_palms'], 2)}: that much is the reader's own "
+        f"clips {share(own['hands_found'])} of the hands are found, "
+        f"{number(own['hand_distance_palms'], 2)} palm widths from where they should be. In the real clips it is "
+        f"{share(real['hands_found'])} and {number(real['hand_distance_palms'], 2)}: that much is the reader's own "
         "error.</p>"
     )
 
@@ -138,19 +137,19 @@ def _temporal(found: Mapping[str, float | None]) -> Iterable[str]:
     rows = (
         (
             "Warping error",
-            _number(found["warping_error"], 2),
-            _number(found["warping_error_real"], 2),
+            number(found["warping_error"], 2),
+            number(found["warping_error_real"], 2),
             "what optical flow does not explain of a change, grey levels of 255; a video that is smeared has little",
         ),
         (
             "Flicker",
-            _number(found["flicker"], 2),
-            _number(found["flicker_real"], 2),
+            number(found["flicker"], 2),
+            number(found["flicker_real"], 2),
             "change from frame to frame where the real clip is still, grey levels",
         ),
         (
             "Liveliness",
-            _number(found["liveliness"], 2),
+            number(found["liveliness"], 2),
             "1",
             "all change from frame to frame, as a multiple of the real clip's: less is smeared, more trembles",
         ),
@@ -166,14 +165,14 @@ def _frechet(found: Mapping[str, Any]) -> Iterable[str]:
         "this one of other runs on the same data."
     )
     yield (
-        f"<p>{escape(found['measure'])}: {_number(found['distance'], 1)} between {found['real_frames']:,} real and "
+        f"<p>{escape(found['measure'])}: {number(found['distance'], 1)} between {found['real_frames']:,} real and "
         f"{found['generated_frames']:,} generated frames. {what}</p>"
     )
     if found["half_real_to_real"] is not None:
         yield (
             "<p>Signers in two halves: from the real clips of one half to those of the other it is "
-            f"{_number(found['half_real_to_real'], 1)}, and from generated clips of one half to real clips of the "
-            f"other {_number(found['half_generated_to_real'], 1)}.</p>"
+            f"{number(found['half_real_to_real'], 1)}, and from generated clips of one half to real clips of the "
+            f"other {number(found['half_generated_to_real'], 1)}.</p>"
         )
 
 
@@ -182,10 +181,10 @@ def _groups(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterable[str
         (
             name or "not known",
             str(one["clips"]),
-            _percent(one["right"]),
-            _number(one["psnr_db"], 1),
-            _number(one["ssim"], 3),
-            _number(one["hand_distance_palms"], 2),
+            share(one["right"]),
+            number(one["psnr_db"], 1),
+            number(one["ssim"], 3),
+            number(one["hand_distance_palms"], 2),
         )
         for name, one in groups.items()
     ]
@@ -202,20 +201,12 @@ def _how(made: Mapping[str, Any]) -> Iterable[str]:
         ("Run", f"{model['run']}{step}"),
         ("Data", f"{data['folder']}, split {data['split']}" + (", drawn by the studio" if data["drawn"] else "")),
         ("Sampling", ", ".join(f"{name} {value}" for name, value in sampling.items())),
-        ("Seconds per clip", f"{_number(own, 1)} on {made['device']}"),
+        ("Seconds per clip", f"{number(own, 1)} on {made['device']}"),
         ("Parameters", f"{model['parameters']:,}"),
         ("Made", made["timestamp"]),
         ("Versions", ", ".join(f"{name} {version}" for name, version in made["versions"].items())),
     )
-    yield from table("", ("", "Value"), rows, words=(1,))
+    yield from table("What it was made with.", ("What", "Value"), rows, words=(1,))
     yield "<p>All numbers, of every clip, are in evaluation.json beside this page.</p>"
     settings = escape(json.dumps(made["config"], indent=1, ensure_ascii=False))
     yield f'<details><summary>Every setting of the training</summary><pre tabindex="0">{settings}</pre></details>'
-
-
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{100 * share:.1f} %"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return _NONE if value is None else f"{value:.{digits}f}"

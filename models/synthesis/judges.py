@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data.word_samples import META
+from models.data.word_samples import META, middles
 from models.data.words import INDEX
 from models.files import replacing
 from models.pose.landmarks import (
@@ -49,9 +49,7 @@ from models.pose.landmarks import (
 )
 from models.synthesis.judge_nets import HANDS, POINTS, SIDE, SWAP, HandReader, SignClassifier, changed, smeared
 from models.synthesis.samples import Samples, WordSample
-
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
+from models.training.run import Tell
 
 VERSION = 1
 """Of the way judges are made; another one makes them again."""
@@ -97,7 +95,7 @@ class Judges:
 
     def shares(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(W,) how likely each word is."""
-        at = _middles(len(frames), STEPS_OF_CLIP)
+        at = middles(len(frames), STEPS_OF_CLIP)
         with torch.inference_mode():
             logits, _ = self.classifier(small(frames[at])[None].float() / 255)
         return np.asarray(logits[0].double().softmax(dim=0).numpy())
@@ -189,12 +187,7 @@ def _chosen(train: Sequence[WordSample]) -> list[WordSample]:
     """At most MOST_CLIPS, spread evenly over the data set."""
     if len(train) <= MOST_CLIPS:
         return list(train)
-    return [train[place] for place in _middles(len(train), MOST_CLIPS)]
-
-
-def _middles(length: int, count: int) -> NDArray[np.int64]:
-    """Places of `count` frames, in the middles of equal spans."""
-    return (2 * np.arange(count) + 1) * length // (2 * count)
+    return [train[place] for place in middles(len(train), MOST_CLIPS)]
 
 
 def _train_hands(net: HandReader, shown: Shown, steps: int, tell: Tell | None) -> None:

@@ -98,10 +98,13 @@ def frechet_report(
     names = list(dict.fromkeys(groups))
     if len(names) < 2:
         return found
-    first = [place for place, group in enumerate(groups) if names.index(group) % 2 == 0]
-    second = [place for place in range(len(groups)) if place not in first]
-    halves = [np.concatenate([real[place] for place in half]) for half in (first, second)]
-    drawn = [np.concatenate([made[place] for place in half]) for half in (first, second)]
+    side = {name: place % 2 for place, name in enumerate(names)}
+
+    def halved(clips: Sequence[Features]) -> list[Features]:
+        sides = [[one for one, group in zip(clips, groups, strict=True) if side[group] == half] for half in (0, 1)]
+        return [np.concatenate(half) for half in sides]
+
+    halves, drawn = halved(real), halved(made)
     found["half_real_to_real"] = frechet(*halves)
     found["half_generated_to_real"] = (frechet(drawn[0], halves[1]) + frechet(drawn[1], halves[0])) / 2
     return found
@@ -220,8 +223,9 @@ def interval_95(values: Sequence[float], groups: Sequence[Hashable], draws: int 
     names = list(dict.fromkeys(groups))
     if len(names) < 2:
         return None
-    sums = np.array([sum(v for v, group in zip(values, groups, strict=True) if group == name) for name in names])
-    counts = np.array([sum(group == name for group in groups) for name in names])
+    place = {name: number for number, name in enumerate(names)}
+    of = [place[group] for group in groups]
+    sums, counts = np.bincount(of, weights=values), np.bincount(of)
     drawn = np.random.default_rng(0).integers(0, len(names), (draws, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])

@@ -66,9 +66,7 @@ def barycentre(motions: Sequence[Motion], around: int) -> Motion:
         sums += own / np.maximum(times, 1)[..., None]
         counts += times > 0
     mean = np.where(counts[..., None] > 0, sums / np.maximum(counts, 1)[..., None], middle.views)
-    length = np.linalg.norm(mean, axis=-1, keepdims=True)
-    views = mean / np.maximum(length, 1e-6) * middle.views.shape[-1] ** 0.5
-    return Motion(views=views.astype(np.float32), seen=counts >= len(motions) / 2, fps=middle.fps)
+    return Motion(views=_of_usual_length(mean), seen=counts >= len(motions) / 2, fps=middle.fps)
 
 
 def resampled(motion: Motion, frames: int) -> Motion:
@@ -78,12 +76,7 @@ def resampled(motion: Motion, frames: int) -> Motion:
     high = np.minimum(low + 1, len(motion) - 1)
     share = (at - low).astype(np.float32)[:, None, None]
     views = motion.views[low] * (1 - share) + motion.views[high] * share
-    length = np.maximum(np.linalg.norm(views, axis=-1, keepdims=True), 1e-6)
-    return Motion(
-        views=(views / length * views.shape[-1] ** 0.5).astype(np.float32),
-        seen=motion.seen[np.round(at).astype(int)],
-        fps=motion.fps,
-    )
+    return Motion(views=_of_usual_length(views), seen=motion.seen[np.round(at).astype(int)], fps=motion.fps)
 
 
 def blended(one: Motion, other: Motion, share: float) -> Motion:
@@ -94,9 +87,14 @@ def blended(one: Motion, other: Motion, share: float) -> Motion:
     for here, there in _path(_costs(_flat(one), _flat(other))):
         partner[here] = there
     views = one.views * (1 - share) + other.views[partner] * share
-    length = np.maximum(np.linalg.norm(views, axis=-1, keepdims=True), 1e-6)
     seen = one.seen if share < 0.5 else other.seen[partner]
-    return Motion(views=(views / length * views.shape[-1] ** 0.5).astype(np.float32), seen=seen, fps=one.fps)
+    return Motion(views=_of_usual_length(views), seen=seen, fps=one.fps)
+
+
+def _of_usual_length(views: NDArray[np.floating]) -> Floats:
+    """(T, 3, D) embeddings that were mixed, of length sqrt(D) again."""
+    length = np.maximum(np.linalg.norm(views, axis=-1, keepdims=True), 1e-6)
+    return np.asarray(views / length * views.shape[-1] ** 0.5, np.float32)
 
 
 def _flat(motion: Motion) -> Floats:

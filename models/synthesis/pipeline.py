@@ -3,7 +3,7 @@
     FOLDER/model.json           settings, and what it learned from, in words
     FOLDER/model.safetensors    what was trained; published weights stay where they are
     FOLDER/vae/, encoder/       those that were made for the data set
-    FOLDER/words/WORD.safetensors, WORD.pose, WORD.json      what the samples of a word have in common
+    FOLDER/words/WORD.safetensors, WORD.pose      what the samples of a word have in common
 
 Shapes: T frames, S side of the pictures, D width of the embeddings, m side of the map.
 """

@@ -4,12 +4,13 @@
     DATA/base-action/features-MARK/HASH.safetensors  embeddings, by encoder and content of the pictures
     DATA/base-action/arrays-MARK/WORD/SAMPLE.safetensors; the latents in several colourings, (V, T, C, h, h)
 
-Shapes: T frames, C latent channels, h latent side, m map side, D width of the embeddings.
+Shapes: V colourings, T frames, C latent channels, h latent side, m map side, D width of the embeddings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,8 @@ from models.synthesis.encoder import train_encoder
 from models.synthesis.features import load_encoder, mark, motion_of
 from models.synthesis.published import BASE, load_clip, load_vae
 from models.synthesis.samples import Samples, WordSample, hand_mask, pose_maps
+from models.training.run import Tell
 from models.weights import find, quiet
-
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 
 FOLDER = "base-action"
 _VERSION = 3
@@ -188,8 +187,6 @@ def _made_here(samples: Samples, config: BaseActionConfig, root: Path, tell: Tel
 
 def _save(net: Any, folder: Path) -> None:
     """The net's own folder; under another name until it is whole."""
-    import shutil
-
     half = folder.with_name(f".part-{folder.name}")
     shutil.rmtree(half, ignore_errors=True)
     with quiet():

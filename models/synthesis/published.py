@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from models.errors import WeightsError
 from models.synthesis.config import BaseActionConfig
 from models.synthesis.network import extra_channels, widened
-from models.weights import find
+from models.weights import find, quiet
 
 BASE = "stable-diffusion-v1-5"
 MOTION = "animatediff"
@@ -200,22 +201,12 @@ def _whole(name: str, loaded: tuple[Any, dict[str, Any]]) -> Any:
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
     """What the libraries say of broken weights, as a sentence; and nothing of a tower that is left out."""
-    from diffusers.utils import logging as diffusers_logging
-    from safetensors import SafetensorError
-    from transformers.utils import logging as transformers_logging
-
-    loggings = (diffusers_logging, transformers_logging)
-    levels = [one.get_verbosity() for one in loggings]
-    for one in loggings:
-        one.set_verbosity_error()
     try:
-        yield
+        with quiet():
+            yield
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise _other(name, first) from error
-    finally:
-        for one, level in zip(loggings, levels, strict=True):
-            one.set_verbosity(level)
 
 
 def _other(name: str, why: str) -> WeightsError:

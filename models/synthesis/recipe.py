@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,9 +19,7 @@ from models.synthesis.published import halve_frozen, load_unet
 from models.synthesis.samples import Samples
 from models.synthesis.task import BaseActionTask
 from models.training import LoopOptions, Run
-
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
+from models.training.run import Tell
 
 PRESETS: Mapping[str, BaseActionTraining] = MappingProxyType(
     {

@@ -64,12 +64,13 @@ class Samples:
             WordSample(number=number, path=self.data / one.path, word=one.word, signer=one.signer, split=one.split)
             for number, one in enumerate(self.clips.clips)
         ]
-        handless = [one for one in listed if not any(map(any, self.clips.sample(one.number).seen.values()))]
-        kept = [one for one in listed if one not in handless]
+        shows_a_hand = {one.number: any(map(any, self.clips.sample(one.number).seen.values())) for one in listed}
+        handless = [one for one in listed if not shows_a_hand[one.number]]
+        kept = [one for one in listed if shows_a_hand[one.number]]
         counts = Counter(one.word for one in kept)
-        alone = sorted({one.word for one in listed if counts[one.word] < LEAST_SAMPLES})
+        alone = {one.word for one in listed if counts[one.word] < LEAST_SAMPLES}
         self.all = tuple(one for one in kept if one.word not in alone)
-        self.notes = tuple(_left_out(handless, alone))
+        self.notes = tuple(_left_out(handless, sorted(alone)))
         if not self.all:
             raise SignError(f"{safe_name(self.data)} holds nothing to learn from. " + " ".join(self.notes))
         self.words = tuple(sorted({one.word for one in self.all}))

@@ -44,7 +44,8 @@ class BaseActionTask:
         self.train = samples.of("train")
         if not self.train:
             raise SignError("No sample is in the split train; there is nothing to learn from.")
-        self.held = (samples.of("val") or samples.of("test") or self.train)[:: _thinned(samples)]
+        held = samples.of("val") or samples.of("test") or self.train
+        self.held = held[:: max(1, math.ceil(len(held) / _JUDGED))]
         self.batch_size = config.data.batch_size
         self.batches_per_epoch = math.ceil(len(self.train) / self.batch_size)
         spread = [self._motion(one) for one in self.train[:: max(1, len(self.train) // _FITTED_TO)]]
@@ -214,9 +215,3 @@ class BaseActionTask:
         for net in (self.nets.vae, self.nets.encoder, self._critics.features):
             if net is not None and next(net.parameters()).device != device:
                 net.to(device)
-
-
-def _thinned(samples: Samples) -> int:
-    """Every how many held-out samples one is judged."""
-    held = len(samples.of("val") or samples.of("test") or samples.of("train"))
-    return max(1, math.ceil(held / _JUDGED))

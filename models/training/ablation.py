@@ -18,11 +18,9 @@ from models.files import read_json, replacing, write_json
 from models.training.config import to_dict
 from models.training.loop import fit
 from models.training.options import LoopOptions
-from models.training.run import Run, Status
+from models.training.run import Run, Status, Tell
 from models.training.task import Task
 
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 Values = Mapping[str, Any]
 TABLE = "ablation"
 EVALUATION = "evaluation.json"

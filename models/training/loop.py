@@ -10,12 +10,10 @@ on from its last checkpoint and gives the losses that it would have given.
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,16 +27,15 @@ from models.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from models.training.mean_weights import MeanWeights
 from models.training.options import LoopOptions, changed, rate
-from models.training.run import Best, Run, State, Status
+from models.training.processes import of_main, on_any
+from models.training.run import Best, Run, Status
 from models.training.task import Batches, Part, Task, to_device
-from models.training.weighing import GradNorm, gradient_norms
+from models.training.telling import Telling
+from models.training.weighing import Weighing
 from models.training.window import Window
 
-if TYPE_CHECKING:
-    from models.training.events import Events
-
-_TELL_EVERY_S = 1.0
 _BAD_STEPS = 20  # without a finite gradient, after which it is no use going on
 
 
@@ -85,7 +82,7 @@ class _Loop:
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state()  # a program may train twice, with another precision
-        self.task, self.options, self.run, self.tell, self.then = task, options, run, tell, then
+        self.task, self.options, self.run, self.then = task, options, run, then
         self.accelerator = Accelerator(
             mixed_precision=options.precision,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
@@ -94,22 +91,17 @@ class _Loop:
             raise SignError("loop.precision is fp16, which needs a GPU; choose no, or bf16.")
         torch.manual_seed(options.seed)
         self.parts = _checked(task.parts(), task.model)
-        self.mean = copy.deepcopy(task.model).requires_grad_(False) if options.mean_over else None
+        self.mean = MeanWeights(task.model, options.mean_over) if options.mean_over else None
         groups = [{"params": list(part.parameters), "name": name} for name, part in self.parts.items()]
         optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, weight_decay=options.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
         if self.mean is not None:
-            self.mean.to(self.accelerator.device)
-        self.shared = list(task.shared())
-        if options.weighing == "gradnorm" and not self.shared:
-            raise SignError("loop.weighing is gradnorm, and this model has no layer that all terms share; use fixed.")
-        self.gradnorm: GradNorm | None = None
+            self.mean.model.to(self.accelerator.device)
+        self.weighing = Weighing(task, options, lambda value: self.accelerator.reduce(value, "mean"))
+        self.telling = Telling(run, options.steps, tell, main=self.main)
         self.step = self.since_best = self.bad_steps = 0
         self.best: Best | None = None
         self.window = Window()
-        self.seconds, self.begun, self.first = 0.0, 0.0, 0
-        self.told = 0.0
-        self.events: Events | None = None
 
     @property
     def main(self) -> bool:
@@ -118,21 +110,17 @@ class _Loop:
 
     def go(self) -> Fitted:
         """Train to the end."""
-        self._resume()
-        self.begun, self.first = time.monotonic(), self.step
+        seconds = self._resume()
+        self.telling.begin(self.step, seconds)
         try:
-            if self.main:
-                from models.training.events import Events
-
-                self.events = Events(self.run.events, after_step=self.step)
             batches = iter(self._loader())
             self.model.train()
             while self.step < self.options.steps and not self._out_of_patience():
-                if self._everybody(self.run.should_stop()):
+                if on_any(self.accelerator, self.run.should_stop()):
                     self._save()
-                    self._tell("stopped", "Stopped; it can go on from here.", now=True)
+                    self.telling.say("stopped", self.step, self.best, "Stopped; it can go on from here.", now=True)
                     raise Cancelled
-                if (epoch := self._epoch(self.step)) != self._epoch(self.step - 1) or self.step == 0:
+                if (epoch := self._epoch(self.step)) != self._epoch(self.step - 1):
                     self.task.begin_epoch(self.accelerator.unwrap_model(self.model), epoch)
                     self.model.train()
                 self._take(batches)
@@ -140,11 +128,10 @@ class _Loop:
                     self._validate()
                 if self.step % self.options.save_every == 0:
                     self._save()
-                self._tell("training", "")
+                self.telling.say("training", self.step, self.best)
             return self._finish()
         finally:
-            if self.events is not None:
-                self.events.close()
+            self.telling.close()
 
     @property
     def _validate_every(self) -> int:
@@ -155,7 +142,13 @@ class _Loop:
         return self.options.accumulation * int(self.accelerator.num_processes)
 
     def _epoch(self, step: int) -> int:
+        """The number of the epoch that a step is in, from 0; below 0 before the first step."""
         return step * self._batches_per_step // max(1, self.task.batches_per_epoch)
+
+    @property
+    def _epochs(self) -> float:
+        """How often every example was seen until now."""
+        return round(self.step * self._batches_per_step / max(1, self.task.batches_per_epoch), 3)
 
     def _numbers(self) -> list[int]:
         """Of the batches that this process takes, from here to the end."""
@@ -200,47 +193,18 @@ class _Loop:
             )
         self.step += 1
         if self.mean is not None:
-            _average(self.mean, self.accelerator.unwrap_model(self.model), _kept(self.step, options.mean_over))
+            self.mean.take(self.accelerator.unwrap_model(self.model), self.step)
         if self.step % options.log_every == 0 or self.step == options.steps:
             self._log(norm, lr)
 
     def _backward(self, batch: Any, *, first: bool) -> None:
         losses = self.task.losses(self.model, batch)
         if first:
-            self._learn_weights(losses)
-        weights = self._weights(losses)
+            self.weighing.learn(losses, self.step)
+        weights = self.weighing.weights(losses)
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         self.accelerator.backward(total / self.options.accumulation)
         self.window.add(float(total.detach()), {name: float(loss.detach()) for name, loss in losses.items()})
-
-    def _weights(self, names: Iterable[str]) -> dict[str, float]:
-        """Of these terms; those that are learned are relative to those that are given."""
-        given = self.task.weights()
-        learned = self.gradnorm.weights() if self.gradnorm is not None else {}
-        return {name: given.get(name, 1.0) * learned.get(name, 1.0) for name in names}
-
-    def _learn_weights(self, losses: Mapping[str, Tensor]) -> None:
-        # Not while the learning rate rises: CTC falls to a tenth in these steps by learning to say nothing, and
-        # GradNorm would take that for progress.
-        if self.options.weighing == "fixed" or self.step < self.options.warmup * self.options.steps:
-            return
-        if self.gradnorm is None:
-            apart = {*self.task.fixed_terms, *(name for name, weight in self.task.weights().items() if not weight)}
-            self._new_gradnorm([name for name in losses if name not in apart])
-        assert self.gradnorm is not None
-        chosen = {name: losses[name] for name in self.gradnorm.names if name in losses}
-        norms = gradient_norms(chosen, self.shared)
-        mean = {
-            name: self.accelerator.reduce(torch.stack([chosen[name].detach().float(), norms[name]]), "mean")
-            for name in chosen
-        }
-        self.gradnorm.update(
-            {name: float(value[0]) for name, value in mean.items()},
-            {name: float(value[1]) for name, value in mean.items()},
-        )
-
-    def _new_gradnorm(self, names: list[str]) -> None:
-        self.gradnorm = GradNorm(names, self.options.gradnorm_alpha, self.options.gradnorm_rate)
 
     def _clip(self) -> float:
         """The norm of the gradient, before it is clipped."""
@@ -251,24 +215,24 @@ class _Loop:
         return float(nn.utils.clip_grad_norm_(self.model.parameters(), most))
 
     def _log(self, norm: float, lr: float) -> None:
-        now = self.seconds + time.monotonic() - self.begun
+        now = self.telling.seconds
         loss, losses = self.window.means()
         batches = self.window.batches * int(self.accelerator.num_processes)
         line = {
             "kind": "train",
             "step": self.step,
-            "epoch": round(self.step * self._batches_per_step / max(1, self.task.batches_per_epoch), 3),
+            "epoch": self._epochs,
             "seconds": round(now, 2),
             "loss": loss,
             "losses": losses,
-            "weights": self._weights(losses),
+            "weights": self.weighing.weights(losses),
             "learning_rates": {name: lr * part.rate for name, part in self.parts.items()},
             "gradient_norms": {**self.window.norms, "all": norm},
             "samples_per_s": round(batches * self.task.batch_size / max(now - self.window.since, 1e-6), 2),
             "memory_mb": _memory_mb(self.accelerator.device),
         }
         self.window = Window(since=now)
-        self._write(line)
+        self.telling.write(line)
 
     def _validate(self) -> None:
         metrics: dict[str, float] = {}
@@ -279,13 +243,10 @@ class _Loop:
                 metrics = self.task.validate(judged)
             self.model.train()
         self.accelerator.wait_for_everyone()
-        value = self._shared_value(metrics.get(self.task.metric))
-        if self.main and metrics:
-            epoch = round(self.step * self._batches_per_step / max(1, self.task.batches_per_epoch), 3)
-            seconds = round(self.seconds + time.monotonic() - self.begun, 2)
-            self._write(
-                {"kind": "validation", "step": self.step, "epoch": epoch, "seconds": seconds, "metrics": metrics}
-            )
+        value = of_main(self.accelerator, metrics.get(self.task.metric))
+        if metrics:
+            now = {"step": self.step, "epoch": self._epochs, "seconds": round(self.telling.seconds, 2)}
+            self.telling.write({"kind": "validation", **now, "metrics": metrics})
         if value is None:
             return
         if self._better(value):
@@ -293,17 +254,6 @@ class _Loop:
             self._keep()
         else:
             self.since_best += 1
-
-    def _shared_value(self, value: float | None) -> float | None:
-        """What the main process measured, on every process."""
-        told = torch.tensor(
-            [0.0 if value is None or not self.main else value, float(value is not None and self.main)],
-            dtype=torch.float32 if self.accelerator.device.type == "mps" else torch.float64,
-            device=self.accelerator.device,
-        )
-        if int(self.accelerator.num_processes) > 1:
-            told = self.accelerator.reduce(told, "sum")
-        return float(told[0]) if told[1] > 0 else None
 
     def _better(self, value: float) -> bool:
         if not math.isfinite(value):
@@ -317,7 +267,7 @@ class _Loop:
 
     def _judged(self) -> nn.Module:
         """The weights that are judged and kept."""
-        found: nn.Module = self.mean if self.mean is not None else self.accelerator.unwrap_model(self.model)
+        found: nn.Module = self.accelerator.unwrap_model(self.model) if self.mean is None else self.mean.model
         return found
 
     def _keep(self) -> None:
@@ -333,40 +283,9 @@ class _Loop:
         if self.best is None:
             self._keep()
         if self.mean is not None:
-            _average(self.accelerator.unwrap_model(self.model), self.mean, 0.0)
-        self._tell(self.then, "", now=True)
+            self.mean.give(self.accelerator.unwrap_model(self.model))
+        self.telling.say(self.then, self.step, self.best, now=True)
         return Fitted(step=self.step, best=self.best)
-
-    def _everybody(self, value: bool) -> bool:
-        """Whether it is so on any process; all have to agree, or they wait for each other for ever."""
-        if int(self.accelerator.num_processes) == 1:
-            return value
-        told = torch.tensor(float(value), device=self.accelerator.device)
-        return float(self.accelerator.reduce(told, "sum")) > 0
-
-    def _tell(self, state: State, words: str, *, now: bool = False) -> None:
-        at = time.monotonic()
-        if not self.main or (not now and at - self.told < _TELL_EVERY_S and self.step != self.first + 1):
-            return
-        self.told = at
-        left = (at - self.begun) / max(1, self.step - self.first) * (self.options.steps - self.step)
-        status = Status(
-            state=state,
-            step=self.step,
-            steps=self.options.steps,
-            seconds_left=left if state == "training" else None,
-            best=self.best,
-            words=words,
-        )
-        self.run.tell(status)
-        if self.tell is not None:
-            self.tell(status)
-
-    def _write(self, line: Mapping[str, Any]) -> None:
-        if self.main:
-            self.run.append(line)
-            if self.events is not None:
-                self.events.write(line)
 
     def _save(self) -> None:
         if not self.main:
@@ -378,29 +297,31 @@ class _Loop:
             "task": self.task.state(),
         }
         if self.mean is not None:
-            groups["mean"] = self.mean.state_dict()
-        if self.gradnorm is not None:
-            groups["gradnorm"] = self.gradnorm.state()
+            groups["mean"] = self.mean.model.state_dict()
+        gradnorm = self.weighing.learned
+        if gradnorm is not None:
+            groups["gradnorm"] = gradnorm.state()
         scaler = self.accelerator.scaler
         about = {
             "step": self.step,
             "options": asdict(self.options),
-            "seconds": self.seconds + time.monotonic() - self.begun,
+            "seconds": self.telling.seconds,
             "best": None if self.best is None else asdict(self.best),
             "since_best": self.since_best,
             "bad_steps": self.bad_steps,
             "window": asdict(self.window),
-            "gradnorm": None if self.gradnorm is None else self.gradnorm.names,
+            "gradnorm": None if gradnorm is None else gradnorm.names,
             "scaler": None if scaler is None else scaler.state_dict(),
         }
         write_checkpoint(self.run.last, Checkpoint(groups=groups, about=about))
         self.accelerator.wait_for_everyone()
 
-    def _resume(self) -> None:
+    def _resume(self) -> float:
+        """Go on where the last checkpoint was made; returns the seconds of training until then."""
         if not self.run.last.is_file():
             if self.main:
                 self.run.trim(0)
-            return
+            return 0.0
         found = read_checkpoint(self.run.last)
         if others := changed(found.about["options"], self.options):
             raise WeightsError(
@@ -409,21 +330,20 @@ class _Loop:
             )
         _load(self.accelerator.unwrap_model(self.model), found.groups["model"], self.run)
         if self.mean is not None:
-            _load(self.mean, found.groups["mean"], self.run)
+            _load(self.mean.model, found.groups["mean"], self.run)
         load_optimizer(self.optimizer.optimizer, found.groups.get("optimizer", {}))
         self.task.load_state(found.groups.get("task", {}))
         if found.about["gradnorm"] is not None:
-            self._new_gradnorm(list(found.about["gradnorm"]))
-            assert self.gradnorm is not None
-            self.gradnorm.load_state(found.groups["gradnorm"])
+            self.weighing.resume(list(found.about["gradnorm"]), found.groups["gradnorm"])
         if found.about["scaler"] is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found.about["scaler"])
-        self.step, self.seconds = int(found.about["step"]), float(found.about["seconds"])
+        self.step = int(found.about["step"])
         self.since_best, self.bad_steps = int(found.about["since_best"]), int(found.about["bad_steps"])
         self.best = None if found.about["best"] is None else Best(**found.about["best"])
         self.window = Window(**found.about["window"])
         if self.main:
             self.run.trim(self.step)
+        return float(found.about["seconds"])
 
 
 def _checked(parts: Mapping[str, Part], model: nn.Module) -> Mapping[str, Part]:
@@ -433,19 +353,6 @@ def _checked(parts: Mapping[str, Part], model: nn.Module) -> Mapping[str, Part]:
     if len(listed) != len(set(listed)) or set(listed) != trained:
         raise ValueError("every parameter that is trained has to be in exactly one part")
     return parts
-
-
-def _kept(step: int, over: int) -> float:
-    """How much of the mean is kept in a step; less in the beginning, which is soon forgotten."""
-    return min(1 - 1 / over, step / (step + 10))
-
-
-def _average(mean: nn.Module, model: nn.Module, keep: float) -> None:
-    with torch.no_grad():
-        for kept, new in zip(mean.parameters(), model.parameters(), strict=True):
-            kept.lerp_(new.detach(), 1 - keep)
-        for kept_buffer, new_buffer in zip(mean.buffers(), model.buffers(), strict=True):
-            kept_buffer.copy_(new_buffer)
 
 
 def _norm(part: Part) -> float:

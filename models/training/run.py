@@ -26,6 +26,8 @@ from models.files import parse_json, read_json, replacing, safe_name
 
 State = Literal["unknown", "queued", "preparing", "training", "evaluating", "finished", "stopped", "failed"]
 CONFIG, METRICS, STATUS, LOG, STOP = "config.json", "metrics.jsonl", "status.json", "log.txt", "STOP"
+Tell = Callable[[str, int, int], None]
+"""Gets what is being done, how much is done, and of how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +158,8 @@ class Run:
         with replacing(self.folder / METRICS) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
-    def teller(self) -> Callable[[str, int, int], None]:
-        """Something to tell what is being done, how much is done, and of how much: once a second, and at the end."""
+    def teller(self) -> Tell:
+        """Says it as the words of the status: once a second, and at the end."""
         told = 0.0
 
         def tell(words: str, done: int, total: int) -> None:

@@ -9,13 +9,64 @@ to n. The target counts as a constant. Its gradient in w_i is therefore sign(w_i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from models.errors import SignError
+from models.training.options import LoopOptions
+from models.training.task import Task
+
 _LEAST = 1e-3
 _BETAS, _EPS = (0.9, 0.999), 1e-8
+
+
+class Weighing:
+    """What the terms of a task are multiplied by: as the task gives it, times what GradNorm learns where it is asked
+    to. Raises SignError for a task without a layer that all terms share, which GradNorm needs."""
+
+    def __init__(self, task: Task, options: LoopOptions, mean: Callable[[Tensor], Tensor]) -> None:
+        """mean: over all processes."""
+        self._task, self._options, self._mean = task, options, mean
+        self._shared = list(task.shared())
+        if options.weighing == "gradnorm" and not self._shared:
+            raise SignError("loop.weighing is gradnorm, and this model has no layer that all terms share; use fixed.")
+        self.learned: GradNorm | None = None
+        """None before the first step in which it learns."""
+
+    def weights(self, names: Iterable[str]) -> dict[str, float]:
+        """Of these terms; those that are learned are relative to those that are given."""
+        given = self._task.weights()
+        learned = self.learned.weights() if self.learned is not None else {}
+        return {name: given.get(name, 1.0) * learned.get(name, 1.0) for name in names}
+
+    def learn(self, losses: Mapping[str, Tensor], step: int) -> None:
+        """Learn from the terms of a step, before they are propagated back."""
+        # Not while the learning rate rises: CTC falls to a tenth in these steps by learning to say nothing, and
+        # GradNorm would take that for progress.
+        if self._options.weighing == "fixed" or step < self._options.warmup * self._options.steps:
+            return
+        if self.learned is None:
+            apart = {*self._task.fixed_terms, *(name for name, weight in self._task.weights().items() if not weight)}
+            self._begin([name for name in losses if name not in apart])
+        assert self.learned is not None
+        chosen = {name: losses[name] for name in self.learned.names if name in losses}
+        norms = gradient_norms(chosen, self._shared)
+        mean = {name: self._mean(torch.stack([chosen[name].detach().float(), norms[name]])) for name in chosen}
+        self.learned.update(
+            {name: float(value[0]) for name, value in mean.items()},
+            {name: float(value[1]) for name, value in mean.items()},
+        )
+
+    def resume(self, names: Sequence[str], tensors: Mapping[str, Tensor]) -> None:
+        """Go on with what GradNorm had learned of these terms, its `state`."""
+        self._begin(names)
+        assert self.learned is not None
+        self.learned.load_state(tensors)
+
+    def _begin(self, names: Sequence[str]) -> None:
+        self.learned = GradNorm(names, self._options.gradnorm_alpha, self._options.gradnorm_rate)
 
 
 class GradNorm:
