@@ -1,4 +1,4 @@
-"""CTC decoding: the same answers as trying every path, repeats, streams and probabilities of zero."""
+"""CTC decoding: the same answers as trying every path, repeats and probabilities of zero."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from models.recognition.decoding import (
-    GreedyStream,
     Token,
     forced_align,
     greedy,
@@ -149,30 +148,6 @@ def test_greedy_tells_rows_and_mean_probability() -> None:
 @pytest.mark.parametrize("blank", [0, 1, 3])
 def test_a_tie_is_a_blank(blank: int) -> None:
     assert greedy(np.log(np.full((2, 4), 0.25)), blank) == []
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_a_stream_gives_the_same_tokens_as_soon_as_they_end(seed: int) -> None:
-    log_probs = logits(seed, 40, 4, impossible=0.3)
-    stream, found = GreedyStream(blank=2), []
-    for index, row in enumerate(log_probs):
-        ended = stream.push(row)
-        assert all(token.end_row == index for token in ended)
-        found += ended
-    found += stream.flush()
-    whole = greedy(log_probs, blank=2)
-    assert len(whole) > 5
-    assert [(t.label, t.start_row, t.end_row) for t in found] == [(t.label, t.start_row, t.end_row) for t in whole]
-    assert [token.score for token in found] == pytest.approx([token.score for token in whole])
-    assert stream.flush() == ()
-
-
-def test_a_stream_shows_the_token_that_is_open() -> None:
-    stream = GreedyStream()
-    assert stream.current is None
-    for row in peaks([0, 2, 2]):
-        stream.push(row)
-    assert stream.current == Token(label=2, start_row=1, end_row=3, score=pytest.approx(0.7))
 
 
 @pytest.mark.parametrize("impossible", [0.0, 0.3])

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from models.recognition.exports import UNKNOWN, write_csv, write_eaf, write_json, write_vtt
-from models.recognition.results import Candidate, Recognition, RecognizedSegment
+from models.recognition.exports import write_csv, write_eaf, write_json, write_vtt
+from models.recognition.results import UNKNOWN, Candidate, Recognition, RecognizedSegment
 
 # What EAFv3.0.xsd wants: the children of the document in this order, and these attributes at least.
 ORDER = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT"]
@@ -204,3 +204,10 @@ def test_the_table_has_a_row_for_each_segment(tmp_path: Path) -> None:
     assert (rows[0]["start_ms"], rows[0]["end_ms"]) == ("400", "960")
     assert (rows[0]["gloss_3"], rows[0]["confidence_3"]) == ("BYE", "0.030")
     assert rows[2]["gloss_2"] == ""
+
+
+def test_no_gloss_in_the_table_is_taken_for_a_formula(tmp_path: Path) -> None:
+    write_csv(tmp_path / "clip.csv", recognition(segment(0, 400, ("=1+1", 0.9), ("@SUM", 0.1))))
+    with (tmp_path / "clip.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["gloss"], row["gloss_1"], row["gloss_2"]) == ("'=1+1", "'=1+1", "'@SUM")

@@ -19,7 +19,6 @@ from models.recognition.four_stage.evaluate import evaluate
 from models.recognition.four_stage.files import load_four_stage, save_four_stage
 from models.recognition.four_stage.stage_metrics import (
     Judged,
-    comparison,
     confusions,
     interval_95,
     judged,
@@ -30,6 +29,7 @@ from models.recognition.four_stage.stage_metrics import (
     word_error_rate,
 )
 from models.recognition.four_stage.task import Heard
+from models.recognition.metrics import comparison
 from models.training import Run
 
 torch.set_num_threads(1)

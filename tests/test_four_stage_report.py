@@ -18,7 +18,7 @@ from four_stage_tiny import GLOSSES, TINY, TRAINING, draw_clips, moving, tiny_mo
 from playwright.sync_api import Browser
 from torch import Tensor, nn
 
-from models.figures import INK, LINES, PAPER
+from models.figures import INK, LINES, PAPER, wants_log
 from models.recognition.four_stage import architecture, figures, gradcam
 from models.recognition.four_stage.clips import Clip
 from models.recognition.four_stage.evaluate import evaluate
@@ -194,9 +194,9 @@ def test_losses_are_drawn_with_gaps_and_on_an_axis_that_fits() -> None:
     norms = figures.gradient_norms(lines)
     assert norms is not None and norms.alt == "all from 30 to 0.3."
     assert figures.losses([]) is figures.gradient_norms([]) is None
-    assert figures.wants_log(np.array([30, 0.3]))
-    assert not figures.wants_log(np.array([30, 3.0]))
-    assert not figures.wants_log(np.array([30, 0.0]))  # which has no logarithm
+    assert wants_log(np.array([30, 0.3]))
+    assert not wants_log(np.array([30, 3.0]))
+    assert not wants_log(np.array([30, 0.0]))  # which has no logarithm
 
 
 def test_confusions_count_what_is_left_out_and_put_in() -> None:

@@ -142,6 +142,14 @@ def test_losses_do_not_depend_on_padding(model: LandmarkModel, sentences: list[T
         assert float(one[name].detach()) == pytest.approx(float(other[name].detach()), rel=1e-4, abs=1e-6), name
 
 
+def test_a_batch_of_strangers_alone_has_no_loss_that_is_no_number(model: LandmarkModel, signs: list[Take]) -> None:
+    strange = [replace(one, spans=tuple(("", start, end) for _, start, end in one.spans)) for one in signs]
+    batch = collate(strange, {gloss: number for number, gloss in enumerate(GLOSSES)})
+    found = losses(model, model(batch.rows)[0], batch, LossOptions())
+    assert found.keys() == {"contextual", "visual", "distillation", "activity", "stranger"}
+    assert all(torch.isfinite(one) for one in found.values())
+
+
 def test_batches_are_drawn_anew_and_always_the_same(sentences: list[Take], signs: list[Take]) -> None:
     options = BatchOptions(clips=6)
     one, same = (Batches(sentences, signs, GLOSSES, options, seed=1) for _ in range(2))
@@ -221,6 +229,7 @@ def test_a_model_survives_being_saved_and_broken_files_are_told(model: LandmarkM
         ({"format": 0}, "another version"),
         ({"config": {**told["config"], "width": 64}}, "another model"),
         ({"glosses": None}, "of another kind"),
+        ({"glosses": list(GLOSSES[1:])}, "3 glosses, and a network for 4"),
     ):
         (tmp_path / DESCRIPTION).write_text(json.dumps({**told, **change}))
         with pytest.raises(WeightsError, match=words):

@@ -188,6 +188,23 @@ def test_every_preset_survives_json_and_says_what_cannot_be() -> None:
         assert from_dict(LandmarkTraining, json.loads(json.dumps(to_dict(config)))) == config
     with pytest.raises(SignError, match="multiple of 4"):
         LandmarkTraining(width=30)
+    for path, value, words in (
+        (("batches", "clips"), 0, "batches.clips is 0"),
+        (("batches", "signs"), [4, 1], "batches.signs 4 to 1"),
+        (("batches", "idle_share"), 1.5, "batches.idle_share is 1.5"),
+        (("batches", "augmentation", "speed"), [0, 1], "batches.augmentation.speed is 0"),
+        (("batches", "augmentation", "lost_rows"), [5, 5], "lost_rows 5 to 5"),
+        (("batches", "augmentation", "mirror"), 2, "batches.augmentation.mirror is 2"),
+        (("loss", "temperature"), 0, "loss.temperature is 0"),
+        (("loss", "smoothing"), 1, "loss.smoothing is 1"),
+    ):
+        told: Any = to_dict(PRESETS["demo"])
+        inner = told
+        for name in path[:-1]:
+            inner = inner[name]
+        inner[path[-1]] = value
+        with pytest.raises(SignError, match=words):
+            from_dict(LandmarkTraining, told)
     with pytest.raises(SignError, match="generator's coordinates alone"):
         LandmarkTraining(glosses=10)
 

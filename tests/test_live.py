@@ -19,8 +19,8 @@ from PIL import Image as Pictures
 
 from models.errors import SignError
 from models.pose.holistic import Image
-from models.recognition.live import AGREED_MS, UNKNOWN, LiveSession, LiveView
-from models.recognition.results import Candidate
+from models.recognition.live import AGREED_MS, LiveSession, LiveView
+from models.recognition.results import UNKNOWN, Candidate
 from studio.cameras import MAX_PICTURE_SIDE, CameraOff, Cameras, read_picture
 
 STEP_MS = 40.0
@@ -221,6 +221,15 @@ class TestCameras:
         assert len(cameras) == 2
         cameras.close_all()
         assert len(cameras) == 0
+
+    def test_a_camera_that_is_watched_says_by_whom(self, lines: Lines) -> None:
+        class Others(Lines):
+            description = "Another one."
+
+        cameras = Cameras()
+        cameras.open("a", lambda: lines)
+        assert cameras.open("a", lambda: Others()) == lines.description
+        cameras.close_all()
 
     def test_a_camera_that_is_not_open_is_called_off(self, lines: Lines) -> None:
         cameras = Cameras()

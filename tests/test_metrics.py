@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from models.errors import SignError
-from models.recognition import evaluation_figure
+from models.figures import BLUE, INK, PALE, PAPER
 from models.recognition.evaluation_figure import write_figure
 from models.recognition.evaluation_report import RecognitionReport, area, milliseconds, percent, percent_up
 from models.recognition.metrics import (
@@ -363,7 +363,7 @@ def test_words_keep_their_contrast_on_every_colour_below_them() -> None:
         linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722)) + 0.05
 
-    ink = light(evaluation_figure.INK)
-    assert light(evaluation_figure.PAPER) / ink > 7
-    assert light(evaluation_figure.LIGHT) / ink > 7
-    assert light(evaluation_figure.PAPER) / light(evaluation_figure.BAR) > 3
+    ink = light(INK)
+    assert light(PAPER) / ink > 7
+    assert light(PALE) / ink > 7
+    assert light(PAPER) / light(BLUE) > 3

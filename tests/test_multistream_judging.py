@@ -13,7 +13,7 @@ import pytest
 from models.errors import SignError
 from models.recognition.multistream import evaluation_figures as figures
 from models.recognition.multistream.evaluation_page import page, write_page
-from models.recognition.multistream.judging import FULL, combined, interval_95, measured, subsets
+from models.recognition.multistream.judging import FULL, combined, interval_95, measured
 
 NAMES = ("Putting [something]", "Taking [something]", "Pointing at [something]", "Never done", "Nor this", "Nor that")
 
@@ -134,16 +134,6 @@ def test_logits_that_are_no_numbers_are_refused_with_the_clip() -> None:
         judged(logits=table)
     with pytest.raises(ValueError, match="logits must be"):
         judged(names=NAMES[:5])
-
-
-def test_subsets_are_measured_on_their_own_clips() -> None:
-    members = ["test", ("test", "compositional"), (), "compositional", "test", (), "test"]
-    told = np.array([0, 0, 0, 0, 1, 1, -1])
-    found = subsets(logits(0, 0, 0, 2, 0, 0, 5), told, NAMES, list("abcdefg"), members)
-    assert list(found) == ["test", "compositional"]
-    assert (found["test"]["clips"], found["test"]["unlabelled"]) == (3, 1)
-    assert found["test"]["top1"] == pytest.approx(2 / 3)
-    assert [one["id"] for one in found["compositional"]["wrong"]] == ["d"]
 
 
 def test_the_table_of_streams_says_what_goes_with_each() -> None:

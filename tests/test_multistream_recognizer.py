@@ -12,7 +12,8 @@ import torch
 from multistream_toy import MODEL, data
 from something_toy import entries, write_json
 
-from models.data.something_frames import frames_of, jpeg
+from models.data.something_frames import frames_of
+from models.data.stills import jpeg
 from models.errors import SignError
 from models.progress import Cancelled
 from models.recognition.multistream.clips import OUT

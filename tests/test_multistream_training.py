@@ -167,6 +167,17 @@ def test_a_run_is_trained_judged_and_its_model_used(trained: Run, folder: Path) 
     assert "Closing something" in page
 
 
+def test_an_evaluation_names_the_split_that_was_judged_in_place_of_one_without_labels(
+    trained: Run, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained.folder, tmp_path / "one")
+    run = Run(tmp_path / "one")
+    config = replace(TRAINING, data=replace(TRAINING.data, validation="train"))
+    run.write_config({"model": "multistream", "name": "one", "data": str(folder), "config": to_dict(config)})
+    made = evaluate(run, pictures=False)
+    assert (made["data"]["split"], made["result"]["clips"]) == ("train", 2)
+
+
 def test_a_split_without_clips_cannot_be_judged(trained: Run) -> None:
     with pytest.raises(SignError, match="No clip of the split validation"):
         evaluate(trained, "validation")

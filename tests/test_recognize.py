@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from models.recognition.enrol import enrol, exemplars_of
 from models.recognition.evaluate import Held, evaluate
 from models.recognition.features import NUM_FEATURES, STEP_MS, features
 from models.recognition.landmark_recognizer import LandmarkRecognizer
+from models.recognition.model_files import load_model, save_model
 from models.recognition.ready import SHIPPED, ready_recognizer
 from models.recognition.recognize import recognize
 from models.recognition.results import RecognizedSegment
@@ -143,6 +145,13 @@ def test_a_sign_is_learned_from_three_recordings(tmp_path: Path) -> None:
     assert "1 of your own signs" in taught.description
     assert recognize(performed("W", signer=4), taught).glosses == ("MY-SIGN",)
     assert recognize(performed("HORSE", signer=4), taught).glosses == ("HORSE",)
+
+
+def test_a_model_that_was_trained_on_is_read_again(tmp_path: Path) -> None:
+    model, card = load_model(SHIPPED)
+    for words in ("Trained for an hour.", "Trained for two."):
+        save_model(tmp_path, model, replace(card, trained_on=words))
+        assert ready_recognizer(folder=tmp_path).description == words
 
 
 def test_bad_recordings_are_told_and_not_kept(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from studio import seeing
 from studio.jobs import Jobs
 from studio.limits import Limits
 from studio.recognizing import Step
+from studio.trained import name_of
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,8 @@ def test_a_run_with_a_model_can_be_chosen_and_one_without_cannot(tmp_path: Path)
     target = untrained_run(tmp_path, "with")
     Run(tmp_path / "without").write_config({"model": "four-stage", "name": "without", "config": {}, "data": "demo"})
     titles = {one.name: one for one in seeing.engines(jobs)}
-    assert seeing.engine_of(target) in titles
-    assert titles[seeing.engine_of(target)].of_pictures
+    assert name_of(target) in titles
+    assert titles[name_of(target)].of_pictures
     assert not any("without" in name for name in titles)
     assert titles[seeing.LANDMARKS].folder is None
     with pytest.raises(SignError, match="not here any more"):

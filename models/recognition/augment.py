@@ -13,11 +13,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.errors import SignError
 from models.recognition.corpus import Span, Take
-from models.recognition.features import FPS, LAYOUT, SPEED_GAIN, Floats, mirrored, wrists_and_tips
-
-_HAND_POINTS, _HAND_WRIST, _HAND_TIP, _HAND_SIZE = slice(0, 60), slice(60, 62), slice(62, 64), 64
-_PRESENT = 65
+from models.recognition.features import (
+    FARTHEST,
+    FPS,
+    LAYOUT,
+    PALM,
+    PRESENT,
+    SHAPE,
+    SPEED_GAIN,
+    TIP,
+    WRIST,
+    Floats,
+    mirrored,
+    wrists_and_tips,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,19 @@ class Augmentation:
     slow_camera: float = 0.25
     """Share of clips seen at 10 to 15 frames/s."""
 
+    def __post_init__(self) -> None:
+        slowest, fastest = self.speed
+        fewest, most = self.lost_rows
+        if not 0 < slowest <= fastest or not 1 <= fewest < most:
+            raise SignError(
+                f"batches.augmentation.speed is {slowest} to {fastest} and lost_rows {fewest} to {most}; both have to "
+                "be above 0, and rise."
+            )
+        for name in ("warp", "turn_deg", "hand_turn_deg", "stretch", "shift", "mirror", "lost_hand", "slow_camera"):
+            most_of = 180 if name.endswith("_deg") else 1
+            if not 0 <= getattr(self, name) <= most_of:
+                raise SignError(f"batches.augmentation.{name} is {getattr(self, name)}; give 0 to {most_of}.")
+
 
 def augment(take: Take, options: Augmentation, rng: np.random.Generator) -> Take:
     """The same signing by somebody else, filmed by another camera."""
@@ -62,7 +86,7 @@ def with_speeds(rows: Floats) -> Floats:
     speeds = np.zeros_like(ends)
     speeds[1:] = (ends[1:] - ends[:-1]) * (SPEED_GAIN * FPS)
     speeds[1:][~(there[1:] & there[:-1])] = 0
-    rows[:, LAYOUT["speed"]] = np.clip(speeds, -6, 6).reshape(len(rows), -1)
+    rows[:, LAYOUT["speed"]] = np.clip(speeds, -FARTHEST, FARTHEST).reshape(len(rows), -1)
     return rows
 
 
@@ -91,7 +115,7 @@ def _between(first: Floats, last: Floats, gap: int) -> Floats:
     rows = first * (1 - share) + last * share
     for side in ("left", "right"):
         part = LAYOUT[side]
-        if (first[part][_PRESENT] > 0) != (last[part][_PRESENT] > 0):
+        if (first[part][PRESENT] > 0) != (last[part][PRESENT] > 0):
             rows[:, part] = np.where(share < 0.5, first[part], last[part])
     return np.asarray(rows, np.float32)
 
@@ -121,7 +145,7 @@ def _at(rows: Floats, times: Floats) -> Floats:
     made = rows[low] * (1 - share) + rows[high] * share
     for side in ("left", "right"):
         part = LAYOUT[side]
-        split = (rows[low, part][:, _PRESENT] > 0) != (rows[high, part][:, _PRESENT] > 0)
+        split = (rows[low, part][:, PRESENT] > 0) != (rows[high, part][:, PRESENT] > 0)
         near = np.where(share < 0.5, rows[low, part], rows[high, part])
         made[:, part] = np.where(split[:, None], near, made[:, part])
     return np.asarray(made, np.float32)
@@ -155,12 +179,12 @@ def _another_body(rows: Floats, options: Augmentation, rng: np.random.Generator)
     rows[:, face] = flat(rows[:, face])
     for side, wrist in (("left", slice(18, 20)), ("right", slice(20, 22))):
         hand = rows[:, LAYOUT[side]]
-        present = hand[:, _PRESENT:] > 0
+        present = hand[:, PRESENT:] > 0
         space = _rotation(rng, options.hand_turn_deg)
-        hand[:, _HAND_POINTS] = (hand[:, _HAND_POINTS].reshape(len(rows), -1, 3) @ space).reshape(len(rows), -1)
-        hand[:, _HAND_WRIST] = flat(hand[:, _HAND_WRIST]) + shift[wrist] * present
-        hand[:, _HAND_TIP] = flat(hand[:, _HAND_TIP]) + (shift[wrist] - head) * present
-        hand[:, _HAND_SIZE] *= wide
+        hand[:, SHAPE] = (hand[:, SHAPE].reshape(len(rows), -1, 3) @ space).reshape(len(rows), -1)
+        hand[:, WRIST] = flat(hand[:, WRIST]) + shift[wrist] * present
+        hand[:, TIP] = flat(hand[:, TIP]) + (shift[wrist] - head) * present
+        hand[:, PALM] *= wide
     return rows
 
 

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.errors import SignError
 from models.recognition.augment import Augmentation, augment, cut, join
 from models.recognition.corpus import Take
-from models.recognition.features import LAYOUT, PRESENT
+from models.recognition.features import LAYOUT, PRESENT, SHAPE
 from models.recognition.landmark_model import BEGIN, INSIDE, OUTSIDE
 
 BEGIN_ROWS = 4
@@ -66,6 +67,17 @@ class BatchOptions:
     stranger_share: float = 0.0
     """Share of joined signs that are made into no sign at all, to learn what is unknown."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        fewest, most = self.signs
+        if self.clips < 1 or self.idle_rows < 0 or not 1 <= fewest <= most:
+            raise SignError(
+                f"batches.clips is {self.clips}, batches.signs {fewest} to {most}, batches.idle_rows {self.idle_rows}; "
+                "they have to be at least 1, from 1 up and rising, and at least 0."
+            )
+        for name in ("read_share", "idle_share", "hold_share", "stranger_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SignError(f"batches.{name} is {getattr(self, name)}; it is a share, 0 to 1.")
 
 
 class Batches:
@@ -182,7 +194,7 @@ def _stranger(take: Take, other: Take) -> Take:
     rows = take.rows.copy()
     where = np.linspace(last - 1, first, end - start).round().astype(int)
     for side in ("left", "right"):
-        shape = slice(LAYOUT[side].start, LAYOUT[side].start + 60)
+        shape = slice(LAYOUT[side].start, LAYOUT[side].start + SHAPE.stop)
         both = (rows[start:end, LAYOUT[side]][:, PRESENT] > 0) & (other.rows[where][:, LAYOUT[side]][:, PRESENT] > 0)
         rows[start:end, shape] = np.where(both[:, None], other.rows[where][:, shape], rows[start:end, shape])
     rows[start:end] = rows[start:end][::-1]

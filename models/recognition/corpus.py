@@ -104,7 +104,10 @@ def read_signs(folder: Path, signers: Sequence[int], glosses: Sequence[str] | No
         try:
             path, segment = (root / line["path"]).resolve(), _segment(line)
         except (KeyError, TypeError, ValueError) as error:
-            raise LexiconError(f"{folder}/{MANIFEST} has a line without {error}; render the signs again.") from error
+            raise LexiconError(
+                f"{folder}/{MANIFEST} has a line that lacks a value, or has one that cannot be ({error}); render the "
+                "signs again."
+            ) from error
         if not path.is_relative_to(root):
             raise LexiconError(f"{folder}/{MANIFEST}: {line['path'][:120]!r} leads out of the folder.")
         if line["signer"] in wanted and path.name.endswith(READ) and (glosses is None or segment.gloss in glosses):
@@ -230,7 +233,7 @@ def _whole(path: Path, num_frames: int) -> Pose | None:
 
 def _take(found: Features, segments: Sequence[Segment], signer: str) -> Take:
     def row(ms: float) -> int:
-        return int(np.clip(round((ms - found.start_ms) / STEP_MS), 0, len(found)))
+        return int(np.clip(round(ms / STEP_MS), 0, len(found)))
 
     spans = [(segment.gloss, row(segment.start_ms), row(segment.end_ms)) for segment in segments]
     return Take(rows=found.rows, spans=tuple(span for span in spans if span[2] > span[1]), signer=signer)

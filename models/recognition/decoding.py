@@ -55,42 +55,6 @@ def greedy(log_probs: NDArray[np.floating], blank: int = 0) -> list[Token]:
     return path_tokens(rows, np.array([_best(row, blank) for row in rows], np.int64), blank)
 
 
-class GreedyStream:
-    """`greedy` for rows that come one by one; all its tokens, with those of `flush`, are the same."""
-
-    def __init__(self, blank: int = 0) -> None:
-        self._blank = blank
-        self._row = 0
-        self._label = blank
-        self._start = 0
-        self._sum = 0.0
-
-    @property
-    def current(self) -> Token | None:
-        """The token that has begun and has not ended, as far as it goes."""
-        if self._label == self._blank:
-            return None
-        score = min(1.0, self._sum / (self._row - self._start))
-        return Token(label=self._label, start_row=self._start, end_row=self._row, score=score)
-
-    def push(self, log_probs: NDArray[np.floating]) -> tuple[Token, ...]:
-        """The tokens that ended because of this row (V,): one or none. Raises ValueError on another shape or NaN."""
-        (row,) = _checked(np.asarray(log_probs)[None], self._blank)
-        label = _best(row, self._blank)
-        ended = self.flush() if label != self._label else ()
-        if label != self._label:
-            self._label, self._start, self._sum = label, self._row, 0.0
-        self._sum += math.exp(row[label])
-        self._row += 1
-        return ended
-
-    def flush(self) -> tuple[Token, ...]:
-        """The token that was still open; the next row begins a new one."""
-        open_token = self.current
-        self._label = self._blank
-        return () if open_token is None else (open_token,)
-
-
 def prefix_beam(log_probs: NDArray[np.floating], width: int = 10, top: int = 8, blank: int = 0) -> Hypothesis:
     """The likeliest labels, by `prefix_beams`."""
     return prefix_beams(log_probs, width, top, blank)[0]

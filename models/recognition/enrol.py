@@ -20,10 +20,8 @@ from models.pose.quality import assess
 from models.pose.span import signing_span
 from models.progress import Progress
 from models.recognition.exemplar import Exemplar
-from models.recognition.features import FPS, features
+from models.recognition.features import DIRECTIONAL, FPS, features
 
-DIRECTIONAL = frozenset({"LEFT", "RIGHT", "EAST", "WEST"})
-"""Glosses of taught signs that are not compared mirrored, because their mirror image may be another sign."""
 _ROW_MARGIN = 2  # of the features' rows, beside the span
 
 

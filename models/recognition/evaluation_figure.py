@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import SignError
+from models.figures import BLUE, FAINT, INK, PAPER, outline, plain, ramp
 from models.files import replacing, safe_name
 from models.recognition.evaluation_report import (
     NOT_MEASURED,
@@ -30,9 +31,6 @@ from models.recognition.metrics import UNKNOWN, Confusion, Isolated, WordErrors
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAPER, INK, FAINT, BAR = "#ffffff", "#1f2328", "#d8dce1", "#0072b2"
-LIGHT = "#7fbce6"
-"""The strongest colour under words, which keep 8 : 1 on it."""
 # Okabe and Ito's colours, which stay apart for the usual colour blindnesses, each with its own hatching.
 KINDS = (("substitutions", "#56b4e9", ""), ("deletions", "#e69f00", "////"), ("insertions", "#ffffff", "...."))
 SIGNERS, CONFUSED = 12, 10
@@ -58,7 +56,7 @@ def write_figure(report: RecognitionReport, path: Path) -> None:
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
     FigureCanvasAgg(figure)
     title = "Evaluation" + (f" of {report.recognizer}" if report.recognizer else "")
-    figure.suptitle(_cut(title, 110), color=INK, fontsize=14, fontweight="bold", x=0.012, ha="left")
+    figure.suptitle(plain(title, 110), color=INK, fontsize=14, fontweight="bold", x=0.012, ha="left")
     (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 6])
     ((left, right),) = below.subfigures(1, 2, squeeze=False)
     signers, sentences = left.subplots(2, 1, height_ratios=[1.9, 1])
@@ -108,11 +106,11 @@ def _draw_signers(axes: Axes, signs: Isolated | None) -> None:
         title += f": the {len(shown)} weakest of {len(ranked)}"
     rows = np.arange(len(shown))
     shares = [100 * share for _, share in shown]
-    axes.barh(rows, shares, height=0.66, color=BAR)
+    axes.barh(rows, shares, height=0.66, color=BLUE)
     for row, (_, share) in enumerate(shown):
         axes.text(101.5, row, percent(share), va="center", fontsize=9, color=INK)
     axes.axvline(100 * TOP_1, color=INK, linewidth=1.2, linestyle="--")
-    axes.set_yticks(rows, [_cut(signer) for signer, _ in shown])
+    axes.set_yticks(rows, [plain(signer, LETTERS) for signer, _ in shown])
     axes.set_ylim(max(len(shown), 3) - 0.4, -0.6)
     axes.set_xlim(0, 116)
     axes.set_xticks([0, 25, 50, 75, 100])
@@ -189,17 +187,17 @@ def _draw_confusions(axes: Axes, signs: Isolated | None) -> None:
     counts = {(one.reference, one.predicted): one.count for one in kept}
     counts |= {(one.reference, one.reference): one.right for one in kept}
     shares = np.array([[counts.get((row, column), 0) / clips[row] for column in columns] for row in rows])
-    axes.imshow(shares, cmap=_ramp(), vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shares, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
     for (row, column), count in counts.items():
         down, across, right = rows.index(row), columns.index(column), row == column
         if right:
-            axes.add_patch(_frame(across, down))
+            outline(axes, across - 0.5, down - 0.5, 1, 1)
         weight = "normal" if right else "bold"
         axes.text(across, down, str(count), ha="center", va="center", color=INK, fontweight=weight)
     axes.set_xticks(
-        range(len(columns)), [_cut(name) for name in columns], rotation=40, ha="right", rotation_mode="anchor"
+        range(len(columns)), [plain(name, LETTERS) for name in columns], rotation=40, ha="right", rotation_mode="anchor"
     )
-    axes.set_yticks(range(len(rows)), [_cut(name) for name in rows])
+    axes.set_yticks(range(len(rows)), [plain(name, LETTERS) for name in rows])
     axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color=FAINT, linewidth=0.8)
@@ -222,18 +220,6 @@ def _most_confused(confusions: tuple[Confusion, ...]) -> tuple[list[str], list[C
     return sorted(names, key=lambda name: (name == UNKNOWN, name)), kept
 
 
-def _frame(across: int, down: int) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((across - 0.5, down - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.4, zorder=3)
-
-
-def _ramp() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("share", [PAPER, LIGHT])
-
-
 def _rate(errors: WordErrors | None) -> float:
     return 0.0 if errors is None or errors.wer is None else errors.wer
 
@@ -245,12 +231,6 @@ def _draw_nothing(axes: Axes, title: str, words: str) -> None:
     _style(axes, title)
     for spine in axes.spines.values():
         spine.set(visible=True, color=FAINT)
-
-
-def _cut(name: str, letters: int = LETTERS) -> str:
-    """A name that fits, and that is not read as a formula."""
-    short = name if len(name) <= letters else f"{name[: letters - 1]}…"
-    return short.replace("$", r"\$")
 
 
 def _style(axes: Any, title: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import SignError
 from models.recognition import dtw
@@ -79,9 +80,7 @@ class ExemplarRecognizer:
 
     def distances(self, rows: Floats) -> Floats:
         """Distance (N,) of a sign (T, F) to every exemplar, the smaller of as it is and mirrored."""
-        straight = dtw.distances(self._prepared(rows), self._bank)
-        turned = dtw.distances(self._prepared(mirrored(rows)), self._bank)
-        return np.where(self._turnable, np.minimum(straight, turned), straight)
+        return self._to(rows, np.arange(len(self.exemplars)))
 
     def classify(self, rows: Floats) -> tuple[tuple[Candidate, ...], bool]:
         """The nearest glosses of a sign (T, F), nearest first, and whether the nearest is near enough to be it."""
@@ -97,11 +96,9 @@ class ExemplarRecognizer:
         )
         return candidates, self._known(rows, ranked[0], far)
 
-    def strangeness(self, rows: Floats) -> float:
-        """Distance to the nearest exemplar over what its gloss allows: above 1, the sign is unknown."""
-        found = self.distances(rows)
-        index = int(np.argmin(found))
-        return float(found[index]) / self._farthest[self.exemplars[index].gloss]
+    def strangeness(self, nearest: Candidate) -> float:
+        """Distance of a sign to its nearest exemplar over what the gloss allows: above 1, the sign is unknown."""
+        return nearest.distance / self._farthest[nearest.gloss]
 
     def segments(self, rows: Floats) -> tuple[RecognizedSegment, ...]:
         """See `Recognizer`."""
@@ -111,6 +108,12 @@ class ExemplarRecognizer:
     def stream(self) -> ExemplarStream:
         """See `Recognizer`."""
         return ExemplarStream(self, shortest_rows=round(self._options.shortest_ms / STEP_MS))
+
+    def _to(self, rows: Floats, indices: NDArray[np.int_]) -> Floats:
+        """Distance (N,) of a sign to these exemplars."""
+        bank = self._bank[indices]
+        straight, turned = (dtw.distances(self._prepared(one), bank) for one in (rows, mirrored(rows)))
+        return np.where(self._turnable[indices], np.minimum(straight, turned), straight)
 
     def _prepared(self, rows: Floats) -> Floats:
         return dtw.prepared(rows, self._usual)
@@ -122,10 +125,7 @@ class ExemplarRecognizer:
         apart = []
         for index in indices:
             others = [other for other in indices if other != index]
-            rows = self.exemplars[index].rows
-            straight = dtw.distances(self._prepared(rows), self._bank[others])
-            turned = dtw.distances(self._prepared(mirrored(rows)), self._bank[others])
-            apart.append(float(np.where(self._turnable[others], np.minimum(straight, turned), straight).min()))
+            apart.append(float(self._to(self.exemplars[index].rows, np.array(others)).min()))
         # Few examples by one person are nearer to each other than a day later, so the usual distance counts as well.
         return max(self._options.spread * max(apart), 0.7 * self._options.single)
 
@@ -167,15 +167,15 @@ class ExemplarStream:
         self.activity = float(lifted(row[None])[0])
         self._rows.append(row)
         span = self._spans.push(self.activity)
-        start = self._spans.start_row
+        start, now = self._spans.start_row, self._first + len(self._rows)
         if span is not None:
             made = self._segment(span.start_row, span.end_row)
             self._guess = None
-            self._forget(self._first + len(self._rows))
+            self._forget(now)
             return made
         if start is None:
-            self._forget(self._first + len(self._rows) - 10)
-        elif (self._first + len(self._rows) - start) % 5 == 0 and len(self._rows) >= self.shortest_rows:
+            self._forget(now - 10)
+        elif (now - start) % 5 == 0 and now - start >= self.shortest_rows:
             candidates, known = self.recognizer.classify(np.stack(self._rows[start - self._first :]))
             self._guess = candidates[0] if known else None
         return ()

@@ -21,10 +21,8 @@ from xml.etree import ElementTree
 from models.files import plain_cell, replacing, safe_name
 from models.lexicon.captions import write_captions
 from models.lexicon.performance import Segment
-from models.recognition.results import Candidate, Recognition, RecognizedSegment
+from models.recognition.results import UNKNOWN, Candidate, Recognition, RecognizedSegment
 
-UNKNOWN = "?"
-"""What annotators write for a sign that they cannot name."""
 UNKNOWN_CAPTION = "(unknown sign)"
 _MADE_BY = "Sign Studio"
 _BEST = 3
@@ -229,7 +227,7 @@ def _cells(candidates: Sequence[Candidate], place: int) -> tuple[str, str]:
     """Gloss and confidence of the candidate at a place, counted from 1; empty when there are fewer."""
     if place > len(candidates):
         return "", ""
-    return candidates[place - 1].gloss, f"{candidates[place - 1].confidence:.3f}"
+    return plain_cell(candidates[place - 1].gloss), f"{candidates[place - 1].confidence:.3f}"
 
 
 def _finite(value: float) -> float | None:

@@ -37,11 +37,14 @@ MAX_GAP_ROWS = 6
 """Longest loss of a hand that is drawn through."""
 RESTS_BELOW = -0.3
 """How far a wrist is lifted over its elbow in an arm that hangs, at most; shoulder widths."""
+DIRECTIONAL = frozenset({"LEFT", "RIGHT", "EAST", "WEST"})
+"""Glosses whose mirror image may be another sign."""
 MAX_BREAK_MS = 400
 """Frames that are farther apart than this have nothing to do with each other; the rows between them are empty."""
 _SCALE_ROWS = 2 * FPS
 _FACE_GAIN, SPEED_GAIN = 3.0, 0.25  # to bring all numbers to about one size
-_CLIP = 6.0  # nothing real is farther away than this, in any of the units
+FARTHEST = 6.0
+"""Nothing real is farther away than this, in any of the units."""
 
 _BODY_POINTS = (0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 _FACE_POINTS = (61, 291, 13, 14, 0, 17, 105, 334, 70, 300)  # lips: corners, inner, outer; brows
@@ -64,7 +67,8 @@ _ENDS = np.cumsum(list(_SIZES.values()))
 LAYOUT = {name: slice(int(end) - size, int(end)) for (name, size), end in zip(_SIZES.items(), _ENDS, strict=True)}
 """Where each part is in a row; a hand is 60 numbers of its shape, wrist, tip, size and presence."""
 NUM_FEATURES = int(_ENDS[-1])
-_SHAPE, _WRIST, _TIP, _PALM, PRESENT = slice(0, 60), slice(60, 62), slice(62, 64), 64, 65  # within a hand
+SHAPE, WRIST, TIP, PALM, PRESENT = slice(0, 60), slice(60, 62), slice(62, 64), 64, 65
+"""Where the parts of a hand are in it."""
 _HAND_SIGN = np.ones(66, np.float32)
 _HAND_SIGN[[*range(0, 60, 3), 60, 62]] = -1  # every x
 
@@ -86,9 +90,7 @@ class Features:
     """A clip as a recognizer sees it."""
 
     rows: Floats
-    """(T, NUM_FEATURES), one row every 40 ms."""
-    start_ms: float = 0.0
-    """When the first row is, in the clip's own time."""
+    """(T, NUM_FEATURES), one row every 40 ms from the clip's beginning."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -96,11 +98,7 @@ class Features:
     @property
     def hands(self) -> NDArray[np.bool_]:
         """(T, 2) whether the left and the right hand are there."""
-        return np.stack([self.rows[:, LAYOUT[side]][:, PRESENT] > 0 for side in ("left", "right")], axis=1)
-
-    def time_ms(self, row: float) -> float:
-        """When a row is, in the clip's own time."""
-        return self.start_ms + row * STEP_MS
+        return _hands_there(self.rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,14 +220,14 @@ class FeatureStream:
             speed[~(moving & self._before[1])] = 0
             row[LAYOUT["speed"]] = speed.ravel()
         self._before = ends, moving
-        return np.clip(row, -_CLIP, _CLIP)
+        return np.clip(row, -FARTHEST, FARTHEST)
 
 
 def wrists_and_tips(rows: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Where wrists and index tips are (T, 4, 2) against the shoulders' middle, and which are there (T, 4)."""
     body = rows[:, LAYOUT["body"]].reshape(len(rows), -1, 2)
     hands = np.stack([rows[:, LAYOUT[side]] for side in ("left", "right")], axis=1)
-    tips = hands[..., _TIP] + body[:, None, _NOSE]
+    tips = hands[..., TIP] + body[:, None, _NOSE]
     present = hands[..., PRESENT] > 0
     ends = np.concatenate([body[:, _WRISTS], tips * present[..., None]], axis=1)
     seen = body.any(axis=(1, 2))[:, None]
@@ -245,8 +243,11 @@ def lifts(rows: Floats) -> Floats:
 
 def raised_hands(rows: Floats) -> NDArray[np.bool_]:
     """Whether the left and the right hand are seen, and not at rest (T, 2)."""
-    there = np.stack([rows[:, LAYOUT[side]][:, PRESENT] > 0 for side in ("left", "right")], axis=1)
-    return np.asarray(there & (lifts(rows) > RESTS_BELOW), np.bool_)
+    return np.asarray(_hands_there(rows) & (lifts(rows) > RESTS_BELOW), np.bool_)
+
+
+def _hands_there(rows: Floats) -> NDArray[np.bool_]:
+    return np.stack([rows[:, LAYOUT[side]][:, PRESENT] > 0 for side in ("left", "right")], axis=1)
 
 
 def mirrored(rows: Floats) -> Floats:
@@ -271,10 +272,10 @@ def _hand(points: Floats, middle: Floats, nose: Floats, scale: float) -> Floats:
     """The 66 numbers of a hand."""
     row = np.empty(66, np.float32)
     palm = max(float(np.linalg.norm(points[_KNUCKLES, :] - points[0], axis=-1).mean()), 1e-3)
-    row[_SHAPE] = ((points[1:] - points[0]) / palm).ravel()
-    row[_WRIST] = (points[0, :2] - middle) / scale
-    row[_TIP] = (points[_INDEX_TIP, :2] - nose) / scale
-    row[_PALM] = palm / scale
+    row[SHAPE] = ((points[1:] - points[0]) / palm).ravel()
+    row[WRIST] = (points[0, :2] - middle) / scale
+    row[TIP] = (points[_INDEX_TIP, :2] - nose) / scale
+    row[PALM] = palm / scale
     row[PRESENT] = 1
     return row
 

@@ -26,6 +26,7 @@ from models.recognition.corpus import (
     vocabulary,
 )
 from models.recognition.evaluate import Held
+from models.training.run import Tell
 
 TRAINING, CHOOSING, TESTING = (0, 1, 2, 3), (4,), (5, 6)
 """Signers whose signs MediaPipe reads."""
@@ -38,9 +39,6 @@ _SIZE = 384
 _SIGNS_IN_PIECE = 4
 _MARGIN_ROWS = 3
 
-Count = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
-
 
 def words(count: int = 0) -> tuple[str, ...]:
     """That many words of the vocabulary; all for 0."""
@@ -48,19 +46,19 @@ def words(count: int = 0) -> tuple[str, ...]:
 
 
 def prepare_generated(
-    data: Path, signers: int, glosses: int = 0, tell: Count | None = None, workers: int | None = None
+    data: Path, signers: int, glosses: int = 0, tell: Tell | None = None, workers: int | None = None
 ) -> None:
     """Have the signers that are learned from perform all words, or so many, unless they have."""
     _perform(data, FIRST_GENERATED, signers, glosses, "Performing sentences", tell, workers)
 
 
-def prepare_held(data: Path, glosses: int, tell: Count | None = None, workers: int | None = None) -> None:
+def prepare_held(data: Path, glosses: int, tell: Tell | None = None, workers: int | None = None) -> None:
     """Have other signers perform them, for where nothing is read."""
     for first in (FIRST_CHOOSING, FIRST_TESTING):
         _perform(data, first, NUM_HELD, glosses, "Performing sentences to judge by", tell, workers)
 
 
-def prepare_read(data: Path, tell: Count | None = None, workers: int | None = None) -> None:
+def prepare_read(data: Path, tell: Tell | None = None, workers: int | None = None) -> None:
     """Draw signs and sentences and read them with MediaPipe, as far as that was not done."""
     entries = list(load_phonology().values())
     options = DatasetOptions(signers=1 + max(TESTING), kind="read", fps=25, size=_SIZE)
@@ -115,13 +113,13 @@ def singles(takes: Sequence[Take]) -> list[Take]:
     return [cut(take, start, end) for take in takes for _, start, end in take.spans]
 
 
-def counting(tell: Count | None, what: str) -> Callable[[int, int], None] | None:
+def counting(tell: Tell | None, what: str) -> Callable[[int, int], None] | None:
     """`tell` for one thing that is done."""
     return None if tell is None else lambda done, total: tell(what, done, total)
 
 
 def _perform(
-    data: Path, first: int, signers: int, glosses: int, what: str, tell: Count | None, workers: int | None
+    data: Path, first: int, signers: int, glosses: int, what: str, tell: Tell | None, workers: int | None
 ) -> None:
     path = _file(data, first, signers, glosses)
     if not path.is_file():

@@ -28,6 +28,8 @@ from models.recognition.features import NUM_FEATURES
 
 OUTSIDE, BEGIN, INSIDE = range(3)
 """What a row can be: no sign, the first rows of a sign, the rest of it."""
+SCALE = 20.0
+"""What a cosine is multiplied by before the softmax, in training and in answers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,19 +20,15 @@ from numpy.typing import NDArray
 from models.recognition.decoding import forced_align, greedy, prefix_beam, token_spans
 from models.recognition.exemplar import ExemplarRecognizer
 from models.recognition.features import RESTS_BELOW, STEP_MS, Floats, lifts
-from models.recognition.landmark_model import BEGIN, OUTSIDE, LandmarkModel, State
+from models.recognition.landmark_model import BEGIN, OUTSIDE, SCALE, LandmarkModel, State
 from models.recognition.model_files import ModelCard
 from models.recognition.results import Candidate, RecognizedSegment
-from models.recognition.segmenting import BEGIN_ROWS, Span, Spans
+from models.recognition.segmenting import BEGIN_ROWS, Span, Spans, spans_of
 
-SCALE = 20.0
-"""What a cosine is multiplied by before the softmax; that of training."""
 _MOST = 3
 _LAG_ROWS = 5  # the model looks only backwards, so CTC may name a sign a little after its end
 _LEAD_ROWS = 8  # and when it is sure before activity is, a little before its beginning
-_BOTH_SURE = (
-    0.8  # share from which CTC and embedding agree so much that the sign is known, however little it is like it
-)
+_BOTH_SURE = 0.8  # share from which CTC and embedding agree so much that the sign is known, whatever its likeness
 _PIECE_ROWS = 512  # that the model takes at once
 _SHORTEST_ROWS = 6
 _LONG_ROWS = 12  # a stretch in which CTC hears nothing is an unknown sign when it lasts, else hands on their way
@@ -101,10 +97,7 @@ class LandmarkRecognizer:
         if not len(rows):
             return ()
         said, _ = self.say(rows)
-        cutter = Spans()
-        spans = [span for level in said.activity if (span := cutter.push(float(level)))]
-        if (last := cutter.flush()) is not None:
-            spans.append(last)
+        spans = spans_of(said.activity)
         before = [0, *(span.end_row for span in spans)]
         return tuple(
             segment
@@ -127,6 +120,8 @@ class LandmarkRecognizer:
         if (own := self._taught(said, rows, start, end, shift)) is not None:
             return [own]
         cuts = self.boundaries(said, start, end, since)
+        if len(cuts) == 2:  # all of it, which is no taught sign
+            return [self._of_model(said, start, end, since, shift)]
         if cuts:
             return [
                 self._sign(said, rows, a, b, since if a == start else a, shift) for a, b in itertools.pairwise(cuts)
@@ -184,7 +179,7 @@ class LandmarkRecognizer:
         if not known:
             return None
         likeness = float(self.cosines(said, start, end).max())
-        if likeness >= self.card.unknown_below and self.taught.strangeness(rows[start:end]) > _SURELY_TAUGHT:
+        if likeness >= self.card.unknown_below and self.taught.strangeness(candidates[0]) > _SURELY_TAUGHT:
             return None
         return _segment(start + shift, end + shift, candidates, True)
 
@@ -301,8 +296,5 @@ def _segment(start: int, end: int, candidates: tuple[Candidate, ...], known: boo
 
 def whole_span(activity: NDArray[np.float32]) -> tuple[int, int]:
     """From the first to the last row in which somebody signs; all rows when nobody does."""
-    cutter = Spans()
-    spans = [span for level in activity if (span := cutter.push(float(level)))]
-    last = cutter.flush()
-    spans += [last] if last is not None else []
+    spans = spans_of(activity)
     return (spans[0].start_row, spans[-1].end_row) if spans else (0, len(activity))

@@ -29,7 +29,6 @@ from models.recognition.evaluation_figure import write_figure
 from models.recognition.landmark_data import (
     NUM_GENERATED,
     TRAINING,
-    Count,
     choosing,
     generated_takes,
     held_out,
@@ -46,6 +45,7 @@ from models.recognition.metrics import word_errors
 from models.recognition.model_files import ModelCard, load_model, save_model
 from models.training import LoopOptions, Part, Run
 from models.training.config import from_dict
+from models.training.run import Tell
 from models.training.task import to_device
 
 TRAINED_ON = (
@@ -247,7 +247,7 @@ class _Judged:
     said: list[list[str]] = field(default_factory=list)
 
 
-def prepare(config: LandmarkTraining, data: Path, tell: Count | None = None, workers: int | None = None) -> None:
+def prepare(config: LandmarkTraining, data: Path, tell: Tell | None = None, workers: int | None = None) -> None:
     """Make the data that is not there yet."""
     prepare_generated(data, config.signers, config.glosses, tell, workers)
     if config.read:

@@ -27,7 +27,7 @@ from models.pose import landmarks
 from models.pose.extract import PoseOptions, open_session
 from models.pose.holistic import Image
 from models.recognition.features import FeatureStream
-from models.recognition.results import RecognizedSegment, Recognizer
+from models.recognition.results import UNKNOWN, RecognizedSegment, Recognizer
 
 Floats = NDArray[np.float32]
 Point = tuple[float, float]
@@ -41,7 +41,6 @@ older still comes from a clock that was set back."""
 AGREED_MS = 200
 """A guess is shown when it has been the same for so long."""
 NUM_RECENT = 8
-UNKNOWN = "?"
 
 BODY_POINTS = (
     *(landmarks.LEFT_SHOULDER, landmarks.RIGHT_SHOULDER),

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.errors import SignError
 from models.recognition.batches import IGNORED, STRANGER, Batch, signs_of
-from models.recognition.landmark_model import LandmarkModel, Outputs
+from models.recognition.landmark_model import SCALE, LandmarkModel, Outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,15 @@ class LossOptions:
     """Weight of unknown signs being like none."""
     smoothing: float = 0.1
     """Of the labels of glosses."""
-    scale: float = 20.0
+    scale: float = SCALE
     """What a cosine is multiplied by before the softmax."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0 or (value == 0 and name in ("temperature", "scale")):
+                raise SignError(f"loss.{name} is {value}; it cannot be negative, and temperature and scale not 0.")
+        if self.smoothing >= 1:
+            raise SignError(f"loss.smoothing is {self.smoothing}; it is a share, 0 to below 1.")
 
     def weights(self) -> dict[str, float]:
         """Of every term."""
@@ -66,10 +74,11 @@ def losses(model: LandmarkModel, outputs: Outputs, batch: Batch, options: LossOp
         embeddings = model.embed(*signs_of(outputs.hidden, batch.clips, batch.spans))
         similarity = options.scale * model.similarity(embeddings)
         known = batch.glosses != STRANGER
-        terms["gloss"] = functional.cross_entropy(
-            similarity[known], batch.glosses[known], label_smoothing=options.smoothing
-        )
-        terms["contrast"] = contrast(embeddings[known], batch.glosses[known])
+        if known.any():
+            terms["gloss"] = functional.cross_entropy(
+                similarity[known], batch.glosses[known], label_smoothing=options.smoothing
+            )
+            terms["contrast"] = contrast(embeddings[known], batch.glosses[known])
         if not known.all():  # a stranger should be like no gloss more than like any other
             terms["stranger"] = -similarity[~known].log_softmax(dim=-1).mean()
     return terms

@@ -9,15 +9,28 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from jiwer import WordOutput
 
 UNKNOWN = "unknown"
 """What a clip is called that was taken for no known sign."""
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Kind = Literal["right", "substitution", "deletion", "insertion"]
+
+
+class Step(NamedTuple):
+    """A place in the comparison of what was signed with what was recognized."""
+
+    kind: Kind
+    reference: str | None
+    hypothesis: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +116,29 @@ def word_errors(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequen
         raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses")
     if not references:
         return WordErrors(substitutions=0, deletions=0, insertions=0, hits=0)
+    found = _compared(references, hypotheses)
+    return WordErrors(
+        substitutions=found.substitutions, deletions=found.deletions, insertions=found.insertions, hits=found.hits
+    )
+
+
+def comparison(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Step]:
+    """What was signed beside what was recognized, with the fewest errors. Source: jiwer."""
+    steps: list[Step] = []
+    for chunk in _compared([reference], [hypothesis]).alignments[0]:
+        mine = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+        theirs = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        if chunk.type == "delete":
+            steps += [Step("deletion", one, None) for one in mine]
+        elif chunk.type == "insert":
+            steps += [Step("insertion", None, other) for other in theirs]
+        else:
+            kind: Kind = "right" if chunk.type == "equal" else "substitution"
+            steps += [Step(kind, one, other) for one, other in zip(mine, theirs, strict=True)]
+    return steps
+
+
+def _compared(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]) -> WordOutput:
     import jiwer
 
     numbers: dict[str, str] = {}
@@ -111,10 +147,7 @@ def word_errors(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequen
         # jiwer splits at spaces, which a gloss may have, so it gets numbers.
         return [" ".join(numbers.setdefault(gloss, str(len(numbers))) for gloss in sentence) for sentence in sentences]
 
-    found = jiwer.process_words(words(references), words(hypotheses))
-    return WordErrors(
-        substitutions=found.substitutions, deletions=found.deletions, insertions=found.insertions, hits=found.hits
-    )
+    return jiwer.process_words(words(references), words(hypotheses))
 
 
 def top_k(scores: ArrayLike, labels: ArrayLike, k: int) -> Bools:

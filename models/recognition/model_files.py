@@ -57,12 +57,15 @@ def _read_card(folder: Path) -> ModelCard:
         raise another_version(folder, f"features {told.get('features')!r:.80}, here {NUM_FEATURES}")
     told = {name: value for name, value in told.items() if name not in ("format", "kind", "features")}
     try:
-        return ModelCard(
+        card = ModelCard(
             config=from_dict(LandmarkModelConfig, told.pop("config")),
             glosses=tuple(str(gloss) for gloss in told.pop("glosses")),
             trained_on=str(told.pop("trained_on")),
             unknown_below=float(told.pop("unknown_below", 0.0)),
             **told,
         )
+        if len(card.glosses) != card.config.num_glosses:
+            raise ValueError(f"{len(card.glosses)} glosses, and a network for {card.config.num_glosses}")
     except (KeyError, TypeError, ValueError, OverflowError, SignError) as error:
         raise unusable(folder, error) from None
+    return card

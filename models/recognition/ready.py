@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from models.lexicon.signs import Lexicon
+from models.model_folder import WEIGHTS
 from models.recognition.enrol import exemplars_of
 from models.recognition.exemplar import ExemplarRecognizer
 from models.recognition.landmark_model import LandmarkModel
@@ -21,7 +22,8 @@ def ready_recognizer(lexicons: Sequence[Lexicon] = (), folder: Path | None = Non
 
     Raises WeightsError when the model cannot be read, LexiconError when a lexicon cannot.
     """
-    model, card = _loaded(folder or SHIPPED)
+    folder = folder or SHIPPED
+    model, card = _loaded(folder, _when_written(folder))
     exemplars = [one for lexicon in lexicons for one in exemplars_of(lexicon)]
     taught = None
     if exemplars:
@@ -29,6 +31,12 @@ def ready_recognizer(lexicons: Sequence[Lexicon] = (), folder: Path | None = Non
     return LandmarkRecognizer(model, card, taught)
 
 
+def _when_written(folder: Path) -> int:
+    """Nanoseconds: a training that goes on writes the model of its run again; 0 where there is none."""
+    path = folder / WEIGHTS
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
 @lru_cache(maxsize=2)
-def _loaded(folder: Path) -> tuple[LandmarkModel, ModelCard]:
+def _loaded(folder: Path, _written_ns: int) -> tuple[LandmarkModel, ModelCard]:
     return load_model(folder)

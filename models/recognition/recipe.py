@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.recognition.landmark_data import NUM_GENERATED, Count
+from models.recognition.landmark_data import NUM_GENERATED
 from models.recognition.landmark_recognizer import LandmarkRecognizer
 from models.recognition.landmark_task import PRESETS, LandmarkTraining, build
 from models.recognition.landmark_task import prepare as prepare_data
 from models.recognition.model_files import save_model
 from models.training import Run, Status, fit
 from models.training.config import to_dict
+from models.training.run import Tell
 
 ROUNDS = ("full-1", "full-2", "full-3")
 """Presets, in order."""
@@ -41,7 +42,7 @@ class Recipe:
         return made
 
 
-def prepare(data: Path, recipe: Recipe, tell: Count | None = None, workers: int | None = None) -> None:
+def prepare(data: Path, recipe: Recipe, tell: Tell | None = None, workers: int | None = None) -> None:
     """Make the data that is not there yet."""
     prepare_data(recipe.rounds(data)[0], data, tell, workers)
 

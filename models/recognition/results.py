@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+UNKNOWN = "?"
+"""What annotators write for a sign that they cannot name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:

@@ -1,11 +1,12 @@
 """When somebody signs: from how sure it is, row by row, to spans.
 
-A sign begins when activity is above 0.6 for three rows and ends when it is below 0.4 for six, or when both hands are
-gone for six. Without a model, activity is how far a wrist is lifted over its elbow.
+A sign begins when activity is above 0.6 for three rows and ends when it is below 0.4 for six. Without a model, activity
+is how far a wrist is lifted over its elbow; it is 0 where nobody is seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,14 @@ class Spans:
         assert self._start is not None
         span, self._start = Span(start_row=self._start, end_row=row), None
         return span
+
+
+def spans_of(activity: Iterable[float]) -> list[Span]:
+    """The spans of a whole clip (T,)."""
+    cutter = Spans()
+    found = [span for level in activity if (span := cutter.push(float(level))) is not None]
+    last = cutter.flush()
+    return found if last is None else [*found, last]
 
 
 def lifted(rows: Floats) -> Floats:

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.errors import SignError
+from models.recognition.features import DIRECTIONAL
 from models.recognition.four_stage.clips import Clip, Frames, centre, load_frames
 
 NO_LABEL = -1
-DIRECTIONAL = frozenset({"LEFT", "RIGHT", "EAST", "WEST"})
-"""Glosses that a mirrored signer would not sign."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +18,7 @@ from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.recipe import splits
 from models.recognition.four_stage.stage_metrics import (
     Judged,
-    Step,
     Values,
-    comparison,
     confusions,
     interval_95,
     judge,
@@ -28,12 +26,12 @@ from models.recognition.four_stage.stage_metrics import (
     word_error_rate,
 )
 from models.recognition.four_stage.task import FourStageTraining
+from models.recognition.metrics import Step, comparison
 from models.training import Run
 from models.training.config import from_dict, to_dict
+from models.training.run import Tell
 
 EVALUATION, REPORT = "evaluation.json", "report.html"
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 _BATCH = 8
 
 

@@ -5,7 +5,6 @@ Shapes: T frames, K keyframes, G glosses.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.figures import FAINT, INK, LINES, PAPER, Picture, picture, plain, style
+from models.figures import (
+    FAINT,
+    INK,
+    LINES,
+    Picture,
+    legend,
+    line,
+    outline,
+    over_steps,
+    picture,
+    plain,
+    series,
+    style,
+    tally,
+)
 from models.recognition.decoding import token_spans
 from models.recognition.four_stage import architecture
 from models.recognition.four_stage.architecture import Layer
@@ -26,10 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-_LOG_FROM = 50.0  # times that the largest value is the smallest, from which an axis is logarithmic
 _STRIP = 10  # frames shown over the curve of motion
 _CONFUSED = 20  # more glosses than these are left out, which the figure says
-_MARKS = 14  # on a line
 
 
 def attention(one: Judged, glosses: Sequence[str], name: str) -> Picture:
@@ -46,7 +57,8 @@ def attention(one: Judged, glosses: Sequence[str], name: str) -> Picture:
             below = figure.subplots()
         _posteriors(below, one, labels, names)
 
-    alt = f"{' '.join(one.clip.glosses)}: " + " ".join(_when(one, glosses))
+    told = " ".join(_when(one, glosses))
+    alt = f"{' '.join(one.clip.glosses)}: {told}" if one.clip.glosses else "No gloss was recognized."
     caption = (
         "Above, the lighter a cell, the more a frame is like a gloss; framed, the keyframes that forced alignment "
         "gives to the gloss; small triangles, keyframes. Below, CTC's probability of each gloss in each keyframe."
@@ -75,7 +87,7 @@ def _likeness(figure: Figure, axes: Axes, one: Judged, labels: Sequence[int], na
     if one.path is not None:
         for label, start, end in token_spans(one.path):
             left, right = edges[one.heard.keyframes[start]], edges[one.heard.keyframes[end - 1] + 1]
-            axes.add_patch(_rectangle(left, labels.index(label) - 0.46, right - left, 0.92))
+            outline(axes, left, labels.index(label) - 0.46, right - left, 0.92)
     axes.plot(
         one.times_s[one.heard.keyframes],
         np.full(len(one.heard.keyframes), -0.72),
@@ -98,11 +110,11 @@ def _posteriors(axes: Axes, one: Judged, labels: Sequence[int], names: Sequence[
     share = np.exp(one.heard.log_probs.astype(np.float64))
     axes.fill_between(times, share[:, 0], color=FAINT, alpha=0.6, linewidth=0, label="blank (filled)")
     for place, (label, gloss) in enumerate(zip(labels, names, strict=True)):
-        _line(axes, times, share[:, label], place, plain(gloss, 18))
+        line(axes, times, share[:, label], place, plain(gloss, 18))
     axes.set_ylim(-0.02, 1.05)
     axes.set_xlabel("seconds")
     axes.set_ylabel("probability")
-    _legend(axes)
+    legend(axes)
     style(axes, "CTC in the keyframes")
 
 
@@ -156,7 +168,7 @@ def _kept_along(axes: Axes, times_s: Floats, energy: NDArray[np.float32], is_kep
     )  # fmt: skip
     axes.set_ylabel("motion, of the most")
     axes.tick_params(labelbottom=False)
-    _legend(axes)
+    legend(axes)
     style(axes, "Motion, and what is kept of it")
 
 
@@ -173,16 +185,16 @@ def losses(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
     train = [one for one in lines if one.get("kind") == "train"]
     if not train:
         return None
-    terms, weights = _series(train, "losses"), _series(train, "weights")
+    terms, weights = series(train, "losses"), series(train, "weights")
     learned = {name: value for name, value in weights.items() if len(set(value[1].tolist())) > 1}
-    held = _series([one for one in lines if one.get("kind") == "validation"], "metrics")
+    held = series([one for one in lines if one.get("kind") == "validation"], "metrics")
     wer = {"WER": held["wer"]} if "wer" in held else {}
     panels = [("Terms of the loss, not weighed", terms), ("Weights that are learned", learned), ("Validation", wer)]
     panels = [(words, values) for words, values in panels if values]
 
     def draw(figure: Figure) -> None:
         for axes, (words, values) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-            _lines(axes, values, words)
+            over_steps(axes, values, words)
 
     ends = "; ".join(f"{name} from {_first(value):.3g} to {_last(value):.3g}" for name, value in (terms | wer).items())
     caption = "Every term of the loss before it is multiplied by its weight. An axis is logarithmic where it says so."
@@ -193,7 +205,7 @@ def losses(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
 
 def gradient_norms(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
     """The norm of the gradient of each part of the model; None without such lines."""
-    found = _series([one for one in lines if one.get("kind") == "train"], "gradient_norms")
+    found = series([one for one in lines if one.get("kind") == "train"], "gradient_norms")
     if not found:
         return None
     ends = "; ".join(f"{name} from {_first(value):.3g} to {_last(value):.3g}" for name, value in found.items())
@@ -201,23 +213,11 @@ def gradient_norms(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
     return picture(
         "gradient-norms",
         "Norms of the gradients",
-        lambda figure: _lines(figure.subplots(), found, ""),
+        lambda figure: over_steps(figure.subplots(), found, ""),
         alt=f"{ends}.",
         caption=caption,
         size=(10, 3.8),
     )
-
-
-def _series(lines: Sequence[Mapping[str, Any]], key: str) -> dict[str, tuple[Floats, Floats]]:
-    """Steps and values by name; what was no number is left out."""
-    names = dict.fromkeys(name for line in lines for name in line.get(key) or {})
-    made = {}
-    for name in names:
-        pairs = [(line["step"], line[key][name]) for line in lines if (line.get(key) or {}).get(name) is not None]
-        if pairs:
-            steps, values = zip(*pairs, strict=True)
-            made[name] = np.asarray(steps, np.float64), np.asarray(values, np.float64)
-    return made
 
 
 def _first(series: tuple[Floats, Floats]) -> float:
@@ -226,39 +226,6 @@ def _first(series: tuple[Floats, Floats]) -> float:
 
 def _last(series: tuple[Floats, Floats]) -> float:
     return float(series[1][-1])
-
-
-def _lines(axes: Axes, found: Mapping[str, tuple[Floats, Floats]], words: str) -> None:
-    for place, (name, (steps, values)) in enumerate(found.items()):
-        _line(axes, steps, values, place, plain(name, 18))
-    everything = np.concatenate([values for _, values in found.values()])
-    if wants_log(everything):
-        axes.set_yscale("log")
-        words = f"{words} (logarithmic)" if words else "logarithmic"
-    axes.set_xlabel("step")
-    _legend(axes)
-    style(axes, words)
-
-
-def wants_log(values: Floats) -> bool:
-    """Whether they span so much that an even axis would hide the small ones."""
-    return bool(len(values) and values.min() > 0 and values.max() / values.min() > _LOG_FROM)
-
-
-def _line(axes: Axes, x: Floats, y: Floats, place: int, label: str) -> None:
-    colour, dashes, marker = LINES[place % len(LINES)]
-    every = max(1, math.ceil(len(x) / _MARKS))
-    offset = (place * every // 4) % every  # so that marks of lines that run together do not lie on each other
-    axes.plot(
-        x, y, color=colour, linestyle=dashes, marker=marker, markevery=(offset, every), markersize=4.5, linewidth=1.5,
-        label=label,
-    )  # fmt: skip
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(
-        loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9, labelcolor=INK, handlelength=3.4
-    )
 
 
 def confusion(counts: Sequence[Mapping[str, Any]], glosses: Sequence[str]) -> Picture:
@@ -272,7 +239,8 @@ def confusion(counts: Sequence[Mapping[str, Any]], glosses: Sequence[str]) -> Pi
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        _matrix(axes, table, [*shown, "(put in)"], [*shown, "(left out)"])
+        names = [plain(one, 16) for one in shown]
+        tally(axes, table, table.sum(axis=1), [*names, "(put in)"], [*names, "(left out)"])
         axes.set_xlabel("recognized (framed: right; rightmost: left out)")
         axes.set_ylabel("signed (lowest: put in)")
 
@@ -296,27 +264,6 @@ def _worst(counts: Sequence[Mapping[str, Any]], glosses: Sequence[str]) -> list[
         for gloss in {one["reference"], one["hypothesis"]} - {None}:
             errors[gloss] = errors.get(gloss, 0) + (one["count"] if one["reference"] != one["hypothesis"] else 0)
     return sorted(sorted(errors, key=lambda gloss: (-errors[gloss], gloss))[:_CONFUSED])
-
-
-def _matrix(axes: Axes, table: NDArray[np.int_], down: Sequence[str], across: Sequence[str]) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    ramp = LinearSegmentedColormap.from_list("share", [PAPER, "#7fbce6"])  # words keep 8 : 1 on the darkest
-    axes.imshow(shares, cmap=ramp, vmin=0, vmax=1, aspect="equal")
-    for row, column in zip(*np.nonzero(table), strict=True):
-        right = row == column
-        if right:
-            axes.add_patch(_rectangle(column - 0.5, row - 0.5, 1, 1))
-        weight = "normal" if right else "bold"
-        axes.text(column, row, str(table[row, column]), ha="center", va="center", color=INK, fontweight=weight)
-    axes.set_xticks(range(len(across)), [plain(one, 16) for one in across], rotation=45, ha="right")
-    axes.set_yticks(range(len(down)), [plain(one, 16) for one in down])
-    axes.set_xticks(np.arange(len(across) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(down) + 1) - 0.5, minor=True)
-    style(axes, grid=False)
-    axes.grid(which="minor", color=FAINT, linewidth=0.8)
-    axes.tick_params(which="minor", length=0)
 
 
 def looked_at(one: Judged, found: Sequence[Seen], frames: NDArray[np.uint8], name: str) -> Picture | None:
@@ -383,9 +330,3 @@ def _edges(times_s: Floats) -> Floats:
         return np.asarray([times_s[0] - 0.02, times_s[0] + 0.02])
     middle = (times_s[1:] + times_s[:-1]) / 2
     return np.concatenate([[2 * times_s[0] - middle[0]], middle, [2 * times_s[-1] - middle[-1]]])
-
-
-def _rectangle(left: float, bottom: float, width: float, height: float) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((left, bottom), width, height, fill=False, edgecolor=INK, linewidth=1.4, zorder=3)

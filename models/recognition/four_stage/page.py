@@ -11,11 +11,11 @@ from typing import Any
 from models.data.report_html import document
 from models.figures import Picture, in_page
 from models.files import replacing
-from models.recognition.evaluation_report import counted
+from models.recognition.evaluation_report import NOT_MEASURED, counted
 from models.recognition.four_stage.pictures import examples
+from models.training.ablation import percent
 
 _EXAMPLES = 4
-_NONE = "not measured"
 # Name in the evaluation, what it is called, what it means.
 _STAGES: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -157,13 +157,13 @@ def _about(made: Mapping[str, Any]) -> Iterable[str]:
 
 def _rates(made: Mapping[str, Any]) -> Iterable[str]:
     rate = made["word_error_rate"]
-    yield f'<p class="big">{_percent(rate["wer"])}</p>'
+    yield f'<p class="big">{percent(rate["wer"])}</p>'
     between = made.get("wer_interval_95")
     if between:
         errors, signs = counted(rate["total_errors"], "error"), counted(rate["total_words"], "sign")
         yield (
             f"<p>{errors} in {signs}. With other sentences of this kind it would lie between "
-            f"{_percent(between[0])} and {_percent(between[1])} in 95 of 100 tests; another training of the same model "
+            f"{percent(between[0])} and {percent(between[1])} in 95 of 100 tests; another training of the same model "
             "may differ by more.</p>"
         )
     yield from _infeasible(made["infeasible"])
@@ -174,7 +174,7 @@ def _rates(made: Mapping[str, Any]) -> Iterable[str]:
     yield "".join(f'<th scope="col" class="number">{one}</th>' for one in heads) + "</tr></thead><tbody>"
     for name, clips, one in rows:
         kinds = one["error_types"]
-        cells = (clips, one["total_words"], _percent(one["wer"]), _percent(one["accuracy"]), *kinds.values())
+        cells = (clips, one["total_words"], percent(one["wer"]), percent(one["accuracy"]), *kinds.values())
         yield f'<tr><th scope="row">{escape(name)}</th>'
         yield "".join(f'<td class="number">{cell}</td>' for cell in cells) + "</tr>"
     yield "</tbody></table></div>"
@@ -204,7 +204,7 @@ def _stages(found: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         yield '<th scope="col">What it means</th></tr></thead><tbody>'
         for name, words, meaning in rows:
             value = found[key].get(name)
-            shown = _NONE if value is None else f"{value:.3f}"
+            shown = NOT_MEASURED if value is None else f"{value:.3f}"
             yield f'<tr><th scope="row">{words}</th><td class="number">{shown}</td>'
             yield f'<td class="meaning">{meaning}</td></tr>'
         yield "</tbody></table></div>"
@@ -263,7 +263,3 @@ def _how(made: Mapping[str, Any]) -> Iterable[str]:
     yield "<p>All numbers are in evaluation.json beside this page.</p>"
     settings = escape(json.dumps(made["config"], indent=1, ensure_ascii=False))
     yield f'<details><summary>Every setting of the training</summary><pre tabindex="0">{settings}</pre></details>'
-
-
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{100 * share:.1f} %"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.figures import Picture
-from models.files import replacing
+from models.figures import Picture, write
 from models.recognition.four_stage import figures, gradcam
 from models.recognition.four_stage.batches import Batches
 from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.stage_metrics import Judged
+from models.training.run import Tell
 
 
 def draw_pictures(
@@ -21,7 +21,7 @@ def draw_pictures(
     model: FourStage,
     metrics: Sequence[Mapping[str, Any]],
     folder: Path,
-    tell: Callable[[str, int, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> list[Picture]:
     """Draw and write every picture. made: what `measured` gave; batches: of the clips of `found`, in their order."""
     best, worst = examples(made["sentences"], 1)
@@ -39,9 +39,7 @@ def draw_pictures(
     drawn += [figures.losses(metrics), figures.gradient_norms(metrics)]
     drawn.append(figures.model_diagram(model, batches.plain([chosen[0]]).video[0]))
     kept = [one for one in drawn if one is not None]
-    for one in kept:
-        with replacing(folder / f"{one.name}.{one.kind}") as temporary:
-            temporary.write_bytes(one.data)
+    write(kept, folder)
     return kept
 
 

@@ -13,9 +13,7 @@ from models.recognition.four_stage.config import FourStageConfig
 from models.recognition.four_stage.demo_data import FPS, draw_demo
 from models.recognition.four_stage.task import FourStageTask, FourStageTraining
 from models.training import LoopOptions, Run
-
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
+from models.training.run import Tell
 
 PRESETS: Mapping[str, FourStageTraining] = MappingProxyType(
     {
@@ -79,14 +77,16 @@ def build(config: FourStageTraining, data: Path, weights: Path | None = None) ->
 
 
 def splits(config: FourStageTraining, data: Path) -> tuple[dict[str, list[Clip]], dict[str, list[Path]]]:
-    """Clips and kept frames by split."""
+    """Clips and kept frames by split. Where no clip is for validation, the last tenth of those for training is kept out
+    of it for that; an only clip is in both."""
     clips: dict[str, list[Clip]] = {"train": [], "validation": [], "test": []}
     for clip in read_clips(data):
         clips[clip.split].append(clip)
     if config.data.max_clips:
         clips["train"] = clips["train"][: config.data.max_clips]
     if not clips["validation"]:
-        clips["validation"] = clips["train"][-max(1, len(clips["train"]) // 10) :]
+        held = max(1, len(clips["train"]) // 10)
+        clips["train"], clips["validation"] = clips["train"][:-held] or clips["train"], clips["train"][-held:]
     size, fps = kept_size(config.model.size), config.model.fps
     return clips, {name: keep_frames(data, one, size, fps) for name, one in clips.items()}
 

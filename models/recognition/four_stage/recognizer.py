@@ -1,4 +1,4 @@
-"""The four-stage model as a recognizer of videos: a clip, several, or frames that come one by one.
+"""The four-stage model as a recognizer of videos: a clip, or frames that come one by one.
 
 CTC names a sign in a keyframe or two, not from its beginning to its end: a segment reaches from there half-way to its
 neighbours, and at most half a second. A clip that is longer than the model was trained on is read in windows that
@@ -35,7 +35,6 @@ WINDOW, OVERLAP = 256, 64
 """Frames that are read together, and those that two windows share."""
 _REACH_MS = 500  # of a segment, to each side of where CTC names it
 _MOST = 3
-_TOGETHER = 4  # clips of a batch
 _HOP_S, _OLD_S, _SEEN_S = 0.4, 0.8, 10.0  # of a stream: between readings; until a sign is said; length of its window
 
 
@@ -102,20 +101,6 @@ class FourStageRecognizer:
         times_s = np.arange(len(energy)) / self.model.config.fps
         return judged(clip, found, found.labels, energy, times_s)
 
-    def see_frames(self, clips: Sequence[Frames]) -> list[tuple[str, ...]]:
-        """The glosses of several clips at once, each (T, H, W, 3) RGB at the model's rate."""
-        made: list[tuple[str, ...]] = []
-        for start in range(0, len(clips), _TOGETHER):
-            fitting = [self._fitted(clip) for clip in clips[start : start + _TOGETHER]]
-            lengths = torch.tensor([len(one) for one in fitting])
-            video = torch.zeros(len(fitting), int(lengths.max()), *fitting[0].shape[1:], dtype=torch.uint8)
-            for place, one in enumerate(fitting):
-                video[place, : len(one)] = one
-            with torch.inference_mode():
-                found = heard(self.model, self.model(video.to(self._device), lengths.to(self._device)), lengths)
-            made += [tuple(self.glosses[label - 1] for label in one.labels) for one in found]
-        return made
-
     def stream(self) -> FourStageStream:
         """For a camera."""
         return FourStageStream(self)
@@ -135,11 +120,6 @@ class FourStageRecognizer:
                 if progress is not None:
                     progress(number, reader.expected_frames)
                 yield centre(fitted(frame, kept_size(size)), size)
-
-    def _fitted(self, frames: Frames) -> Tensor:
-        size = self.model.config.size
-        made = np.stack([centre(fitted(frame, kept_size(size)), size) for frame in frames])
-        return torch.from_numpy(made).permute(0, 3, 1, 2)
 
     def _hear(self, frames: Frames) -> tuple[Heard, NDArray[np.float32]]:
         video = torch.from_numpy(frames).permute(0, 3, 1, 2)[None].to(self._device)

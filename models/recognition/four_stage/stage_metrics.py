@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +23,8 @@ from models.recognition.four_stage.clips import Clip
 from models.recognition.four_stage.keyframes import motion_energy
 from models.recognition.four_stage.model import FourStage
 from models.recognition.four_stage.task import Heard, heard
-from models.recognition.metrics import word_errors
+from models.recognition.metrics import Step, word_errors
 
-Kind = Literal["right", "substitution", "deletion", "insertion"]
 Values = dict[str, Any]
 
 
@@ -43,14 +42,6 @@ class Judged:
     """(T,) when each frame was filmed."""
     path: NDArray[np.int64] | None
     """(K,) label or blank of each keyframe, by forced alignment of the target; None when the keyframes are too few."""
-
-
-class Step(NamedTuple):
-    """A place in the comparison of what was signed with what was recognized."""
-
-    kind: Kind
-    reference: str | None
-    hypothesis: str | None
 
 
 def judged(
@@ -214,29 +205,6 @@ def word_error_rate(references: Sequence[Sequence[str]], hypotheses: Sequence[Se
             "insertions": errors.insertions,
         },
     }
-
-
-def comparison(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Step]:
-    """What was signed beside what was recognized, with the fewest errors. Source: jiwer."""
-    import jiwer
-
-    numbers: dict[str, str] = {}
-    # jiwer splits at spaces, which a gloss may have, so it gets numbers.
-    one, other = (
-        " ".join(numbers.setdefault(gloss, str(len(numbers))) for gloss in side) for side in (reference, hypothesis)
-    )
-    steps: list[Step] = []
-    for chunk in jiwer.process_words(one, other).alignments[0]:
-        mine = [*reference[chunk.ref_start_idx : chunk.ref_end_idx]]
-        theirs = [*hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]]
-        if chunk.type == "delete":
-            steps += [Step("deletion", one, None) for one in mine]
-        elif chunk.type == "insert":
-            steps += [Step("insertion", None, one) for one in theirs]
-        else:
-            kind: Kind = "right" if chunk.type == "equal" else "substitution"
-            steps += [Step(kind, one, other) for one, other in zip(mine, theirs, strict=True)]
-    return steps
 
 
 def confusions(comparisons: Sequence[Sequence[Step]]) -> list[Values]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.figures import FAINT, INK, LINES, Picture, picture, plain, style
+from models.figures import FAINT, INK, Picture, legend, line, picture, style
 from models.recognition.multistream.config import STREAMS
 
 if TYPE_CHECKING:
@@ -46,18 +46,12 @@ def _over_streams(seen: Seen, there: list[int]) -> Picture:
         for at, axes in zip(there, figure.subplots(len(there), 1, sharex=True, squeeze=False)[:, 0], strict=True):
             for to in there:
                 if to != at:
-                    _line(axes, times, np.where(seen.present[at], 100 * seen.over_streams[at, :, to], np.nan), to)
+                    shares = np.where(seen.present[at], 100 * seen.over_streams[at, :, to], np.nan)
+                    line(axes, times, shares, to, STREAMS[to])
             _absent(axes, times, seen.present[at])
             axes.set_ylim(-4, 104)
             axes.set_ylabel("% of its look")
-            axes.legend(
-                loc="center left",
-                bbox_to_anchor=(1.0, 0.5),
-                frameon=False,
-                fontsize=9,
-                labelcolor=INK,
-                handlelength=3.4,
-            )
+            legend(axes)
             style(axes, f"{STREAMS[at].capitalize()}: how its look is shared")
             if at == there[-1]:
                 axes.set_xlabel("seconds")
@@ -75,13 +69,6 @@ def _over_streams(seen: Seen, there: list[int]) -> Picture:
         caption="Each stream looks at the others, in all frames; the shares add up to 100 %. Hatched: the stream has "
         "nothing in these frames. Attention tells what was compared, not why the model answers what it does.",
         size=(9.5, 0.8 + 1.9 * len(there)),
-    )
-
-
-def _line(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], to: int) -> None:
-    colour, dashes, marker = LINES[to]
-    axes.plot(
-        x, y, color=colour, linestyle=dashes, marker=marker, markersize=4.5, linewidth=1.5, label=plain(STREAMS[to])
     )
 
 

@@ -125,7 +125,8 @@ class Source:
         held = self.clips(self.data.validation) if self.data.validation in self.told.splits else train
         if held is train or not len(held):
             held, watched = train, chosen[::10][: self.data.max_validation or None]
-            chosen = [one for one in chosen if one not in set(watched)] or chosen
+            unseen = set(watched)
+            chosen = [one for one in chosen if one not in unseen] or chosen
         else:
             watched = _evenly([self.told.labels.id(one.template) for one in held.clips], self.data.max_validation)
         return self.opened(train, chosen), self.opened(held, watched)
@@ -176,6 +177,11 @@ class Clips:
         """All of them, so many at a time."""
         for start in range(0, len(self), size):
             yield [self[place] for place in range(start, min(start + size, len(self)))]
+
+    @property
+    def split(self) -> str:
+        """The one they are of; there has to be a clip."""
+        return self._clips.clips[self._chosen[0]].split
 
     @property
     def names(self) -> list[str]:

@@ -31,11 +31,10 @@ from models.recognition.multistream.network import MultiStream
 from models.recognition.multistream.task import answers
 from models.training import Run
 from models.training.config import from_dict, to_dict
+from models.training.run import Tell
 
 EVALUATION, REPORT, COMPOSITIONAL = "evaluation.json", "report.html", "compositional"
 _SHORT = ("clips", "k", "top1", "top1_interval_95", "top5", "top5_interval_95")
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 
 
 def evaluate(
@@ -49,9 +48,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge the model in RUN/model on a split of the data that the run was trained on, and write RUN/evaluation.
 
-    split: data.test of the run's settings unless given. command: what the page says that it was made by. pictures:
-    without them only the JSON is written. Raises SignError when the run has no model, its data is gone, or no clip is
-    in the split; Cancelled.
+    split: as `Source.judged` takes it. command: what the page says that it was made by. pictures: without them only the
+    JSON is written. Raises SignError when the run has no model, its data is gone, or no clip is in the split, and
+    Cancelled.
     """
     told = run.config()
     try:
@@ -72,10 +71,10 @@ def evaluate(
     made = {
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command or f"signstudio train evaluate {run.folder.name}",
-        "data": _told_data(clips, source, split, judged),
+        "data": _told_data(clips, source, judged),
         "model": _told_model(model, run),
         "result": judged.result,
-        "compositional": _compositional(source, split, judge),
+        "compositional": _compositional(source, clips.split, judge),
         "streams_masked": judged.masked,
         "config": to_dict(config),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
@@ -146,16 +145,16 @@ def _short(result: dict[str, Any]) -> dict[str, Any]:
     return {key: result[key] for key in _SHORT}
 
 
-def _compositional(source: Source, split: str | None, judge: _Judge) -> dict[str, Any] | None:
+def _compositional(source: Source, split: str, judge: _Judge) -> dict[str, Any] | None:
     if split == COMPOSITIONAL or COMPOSITIONAL not in source.told.splits:
         return None
     return judge(source.judged(COMPOSITIONAL), "Judging new pairs of verb and object").result
 
 
-def _told_data(clips: Clips, source: Source, split: str | None, judged: _Judged) -> dict[str, Any]:
+def _told_data(clips: Clips, source: Source, judged: _Judged) -> dict[str, Any]:
     return {
         "folder": source.folder.name,
-        "split": split or source.data.test,
+        "split": clips.split,
         "clips": len(clips),
         "labels": len(set(clips.labels)),
         "drawn": is_drawn(source.folder),

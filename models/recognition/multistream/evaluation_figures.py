@@ -6,7 +6,6 @@ as well as by colour.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.figures import FAINT, INK, LINES, PAPER, Picture, picture, plain, style
-from models.files import replacing
+from models.figures import BLUE, INK, PALE, Picture, over_steps, picture, plain, series, style, tally, write
 from models.recognition.multistream.judging import FULL, combined
+from models.training.ablation import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +25,8 @@ ALL, CONFUSED = 30, 25
 """So many labels are all shown in the figure of confusions; of more, so many that are confused most."""
 BARS = 40
 """Labels that have a bar; of more, the weakest."""
-_BLUE, _PALE = "#0072b2", "#7fbce6"  # words keep 8 : 1 on the pale one
 _LETTERS = 46
 _TOLD = 6  # things that a description names
-_MARKS = 14  # on a line
-_LOG_FROM = 50.0  # times that the largest value is the smallest, from which an axis is logarithmic
 WITHOUT = {FULL: "all streams", "hands": "hands masked", "objects": "objects masked", "context": "context masked"}
 
 
@@ -44,9 +40,7 @@ def draw_figures(made: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], 
         drawn += [confusion(made["result"]), per_class(made["result"]), streams(made)]
     drawn.append(curves(metrics))
     kept = [one for one in drawn if one is not None]
-    for one in kept:
-        with replacing(folder / f"{one.name}.{one.kind}") as temporary:
-            temporary.write_bytes(one.data)
+    write(kept, folder)
     return kept
 
 
@@ -61,7 +55,7 @@ def confusion(result: Mapping[str, Any]) -> Picture:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        _matrix(axes, table, counts[shown].sum(axis=1), rows, columns)
+        tally(axes, table, counts[shown].sum(axis=1), rows, columns, small=True)
         axes.set_xlabel("taken for (number of the label; framed: right)")
 
     pairs = sorted(zip(*np.nonzero(counts), strict=True), key=lambda pair: (-counts[pair], pair))
@@ -90,32 +84,6 @@ def _most_confused(counts: NDArray[np.int64]) -> list[int]:
         return list(range(len(counts)))
     errors = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
     return sorted(np.argsort(-errors, kind="stable")[:CONFUSED].tolist())
-
-
-def _matrix(
-    axes: Axes, table: NDArray[np.int64], clips: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]
-) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import Rectangle
-
-    ramp = LinearSegmentedColormap.from_list("share", [PAPER, _PALE])
-    axes.imshow(table / np.maximum(clips, 1)[:, None], cmap=ramp, vmin=0, vmax=1, aspect="equal")
-    for row, column in zip(*np.nonzero(table), strict=True):
-        right = row == column
-        if right:
-            corner = (column - 0.5, row - 0.5)
-            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, linewidth=1.4, zorder=3))
-        weight = "normal" if right else "bold"
-        count = str(table[row, column])
-        axes.text(column, row, count, ha="center", va="center", color=INK, fontweight=weight, fontsize=8)
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
-    style(axes, grid=False)
-    axes.tick_params(labelsize=8)
-    axes.grid(which="minor", color=FAINT, linewidth=0.8)
-    axes.tick_params(which="minor", length=0)
 
 
 def per_class(result: Mapping[str, Any]) -> Picture:
@@ -158,8 +126,7 @@ def streams(made: Mapping[str, Any]) -> Picture | None:
         axes = figure.subplots()
         values = [one["top1"] for one in rows]
         intervals = [one["top1_interval_95"] for one in rows]
-        ends = ["not measured" if value is None else f"{100 * value:.1f} %" for value in values]
-        _bars(axes, [WITHOUT[one["variant"]] for one in rows], values, intervals, ends)
+        _bars(axes, [WITHOUT[one["variant"]] for one in rows], values, intervals, [percent(one) for one in values])
         axes.set_xlabel("top-1, per cent of the clips")
 
     told = [
@@ -187,7 +154,7 @@ def _bars(
 ) -> None:
     """A bar for each share, the first on top, with its interval as a thin line and its words at the right edge."""
     places = np.arange(len(words))
-    axes.barh(places, [100 * (one or 0) for one in shares], height=0.62, color=_PALE, edgecolor=_BLUE, linewidth=0.8)
+    axes.barh(places, [100 * (one or 0) for one in shares], height=0.62, color=PALE, edgecolor=BLUE, linewidth=0.8)
     for place, (between, end) in enumerate(zip(intervals, ends, strict=True)):
         if between is not None:
             axes.plot([100 * between[0], 100 * between[1]], [place, place], color=INK, linewidth=1.2, marker="|")
@@ -205,7 +172,7 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
     train = [one for one in lines if one.get("kind") == "train" and one.get("loss") is not None]
     if not train:
         return None
-    held = _series([one for one in lines if one.get("kind") == "validation"])
+    held = series([one for one in lines if one.get("kind") == "validation"], "metrics")
     steps = np.asarray([one["step"] for one in train], np.float64)
     losses = {"training": (steps, np.asarray([one["loss"] for one in train], np.float64))}
     if "loss" in held:
@@ -218,7 +185,7 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
 
     def draw(figure: Figure) -> None:
         for axes, (words, values) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-            _lines(axes, values, words)
+            over_steps(axes, values, words)
             if values is shares:
                 axes.set_ylim(-0.02, 1.02)
 
@@ -236,34 +203,3 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> Picture | None:
         "that of the validation. An axis is logarithmic where it says so.",
         size=(10, 1 + 2.7 * len(panels)),
     )
-
-
-def _series(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Steps and values of each metric; what was no number is left out."""
-    made = {}
-    for name in dict.fromkeys(name for line in lines for name in line.get("metrics") or {}):
-        told = [(one["step"], (one.get("metrics") or {}).get(name)) for one in lines]
-        pairs = [(step, value) for step, value in told if value is not None and math.isfinite(value)]
-        if pairs:
-            steps, values = zip(*pairs, strict=True)
-            made[name] = np.asarray(steps, np.float64), np.asarray(values, np.float64)
-    return made
-
-
-def _lines(axes: Axes, found: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], words: str) -> None:
-    for place, (name, (steps, values)) in enumerate(found.items()):
-        colour, dashes, marker = LINES[place % len(LINES)]
-        every = max(1, math.ceil(len(steps) / _MARKS))
-        axes.plot(
-            steps, values, color=colour, linestyle=dashes, marker=marker, markevery=every, markersize=4.5,
-            linewidth=1.5, label=plain(name, 18),
-        )  # fmt: skip
-    values = np.concatenate([y for _, y in found.values()])
-    if values.min() > 0 and values.max() / values.min() > _LOG_FROM:
-        axes.set_yscale("log")
-        words += " (logarithmic)"
-    axes.set_xlabel("step")
-    axes.legend(
-        loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9, labelcolor=INK, handlelength=3.4
-    )
-    style(axes, words)

@@ -13,8 +13,8 @@ from models.figures import Picture, in_page
 from models.files import replacing
 from models.recognition.multistream.evaluation_figures import WITHOUT
 from models.recognition.multistream.judging import FULL, combined
+from models.training.ablation import percent
 
-_NONE = "not measured"
 _LISTED = 60  # wrong clips that are named
 _TALL = 20  # rows, from which a table scrolls
 
@@ -71,7 +71,7 @@ def _about(made: Mapping[str, Any]) -> Iterable[str]:
     )
     if data.get("hands_found") is not None:
         yield (
-            f"<p>Of the frames with an annotated hand, its joints were found in {_percent(data['hands_found'])}; in "
+            f"<p>Of the frames with an annotated hand, its joints were found in {percent(data['hands_found'])}; in "
             "the others the stream of hands is masked.</p>"
         )
     if data.get("without_boxes"):
@@ -91,24 +91,24 @@ def _headline(result: Mapping[str, Any]) -> Iterable[str]:
         yield "<p>Nothing was measured: no clip of the split has a label that the model knows.</p>"
         return
     clips, labels = result["clips"], result["labels"]
-    yield f'<p class="big">{_percent(result["top1"])}</p>'
+    yield f'<p class="big">{percent(result["top1"])}</p>'
     yield (
         f"<p>of {counted(clips, 'clip')} are right (top-1). With other clips of this kind it would be "
         f"{_between(result['top1_interval_95'])} in 95 of 100 tests; another training of the same model may differ by "
-        f"more. Guessing among {counted(labels, 'label')} gets {_percent(1 / labels)}.</p>"
+        f"more. Guessing among {counted(labels, 'label')} gets {percent(1 / labels)}.</p>"
     )
     rows = (
-        ("Top-1", _percent(result["top1"]), _between(result["top1_interval_95"]), "the likeliest label is right"),
+        ("Top-1", percent(result["top1"]), _between(result["top1_interval_95"]), "the likeliest label is right"),
         (
             f"Top-{result['k']}",
-            _percent(result["top5"]),
+            percent(result["top5"]),
             _between(result["top5_interval_95"]),
             f"the right one is among the {result['k']} likeliest"
             + (": with so few labels it always is" if result["k"] >= labels else ""),
         ),
         (
             "Mean class accuracy",
-            _percent(result["mean_class_accuracy"]),
+            percent(result["mean_class_accuracy"]),
             "",
             f"the mean over the {len(result['per_class'])} labels that have clips, whatever their number of clips",
         ),
@@ -131,10 +131,10 @@ def _compositional(made: Mapping[str, Any]) -> Iterable[str]:
         (
             name,
             f"{one['clips']:,}",
-            _percent(one["top1"]),
+            percent(one["top1"]),
             _between(one["top1_interval_95"]),
-            _percent(one["top5"]),
-            _percent(one["mean_class_accuracy"]),
+            percent(one["top5"]),
+            percent(one["mean_class_accuracy"]),
         )
         for name, one in (("The split above", result), ("Compositional", found))
     ]
@@ -152,9 +152,9 @@ def _streams(made: Mapping[str, Any]) -> Iterable[str]:
     cells = [
         (
             WITHOUT[one["variant"]].capitalize(),
-            _percent(one["top1"]),
+            percent(one["top1"]),
             "" if one["lost"] is None else f"{-100 * one['lost']:+.1f}",
-            _percent(one["top5"]),
+            percent(one["top5"]),
         )
         for one in rows
     ]
@@ -175,7 +175,7 @@ def _labels(result: Mapping[str, Any]) -> Iterable[str]:
             f"{one['label']}  {one['name']}",
             f"{one['clips']:,}",
             f"{one['right']:,}",
-            _percent(one["top1"]),
+            percent(one["top1"]),
             _between(one["top1_interval_95"]),
             "–" if one["taken_for"] is None else f"{one['taken_for']} ({one['taken_for_clips']:,})",
         )
@@ -193,7 +193,7 @@ def _wrong(result: Mapping[str, Any]) -> Iterable[str]:
     if not wrong:
         yield "<p>None.</p>" if result["clips"] else "<p>No clip was judged.</p>"
         return
-    rows = [(one["id"], one["label"], one["answer"], _percent(one["confidence"])) for one in wrong[:_LISTED]]
+    rows = [(one["id"], one["label"], one["answer"], percent(one["confidence"])) for one in wrong[:_LISTED]]
     which = f"the {_LISTED} surest of {len(wrong):,}" if len(wrong) > _LISTED else "the surest first"
     heads = ("Clip", "What happens", "Taken for", "Confidence")
     yield from table(f"Clips that are wrong, {which}.", heads, rows, words=(1, 2), tall=len(rows) > _TALL)
@@ -213,8 +213,8 @@ def _calibration(result: Mapping[str, Any]) -> Iterable[str]:
         (
             f"{100 * one['from']:.0f} to {100 * one['to']:.0f} %",
             f"{one['clips']:,}",
-            _percent(one["confidence"]),
-            _percent(one["accuracy"]),
+            percent(one["confidence"]),
+            percent(one["accuracy"]),
         )
         for one in found["bins"]
         if one["clips"]
@@ -242,10 +242,6 @@ def _how(made: Mapping[str, Any]) -> Iterable[str]:
 def _sentence(words: str) -> str:
     """With a capital, and a full stop."""
     return f"{words[:1].upper()}{words[1:].removesuffix('.')}." if words else ""
-
-
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{100 * share:.1f} %"
 
 
 def _between(interval: Sequence[float] | None) -> str:

@@ -1,4 +1,4 @@
-"""How well actions are recognized, measured: shares of right answers, by label and by subset, and how sure they are.
+"""How well actions are recognized, measured: shares of right answers, by label, and how sure they are.
 
 Pure numbers on logits. A share is 0..1; what cannot be measured, because there is no clip, is None and never 0. Of
 equal logits the right label counts as the last one, so a model that knows nothing cannot be right by chance of order.
@@ -68,30 +68,6 @@ def measured(logits: Floats, labels: Ints, names: Sequence[str], video_ids: Sequ
         "confusion": _confusion(told, answers, names),
         "wrong": _wrong(told, answers, sureness, names, ids),
         "calibration": calibration(sureness, right),
-    }
-
-
-def subsets(
-    logits: Floats,
-    labels: Ints,
-    names: Sequence[str],
-    video_ids: Sequence[str],
-    members: Sequence[str | Sequence[str]],
-) -> dict[str, Values]:
-    """`measured` for each subset, by its name, in the order they are met.
-
-    members: of each clip, the subset it belongs to, or several, or none (an empty sequence).
-    """
-    if len(members) != len(video_ids):
-        raise ValueError(f"{len(members)} memberships for {len(video_ids)} clips")
-    places: dict[str, list[int]] = {}
-    for place, of in enumerate(members):
-        for name in (of,) if isinstance(of, str) else of:
-            places.setdefault(name, []).append(place)
-    table, told = np.asarray(logits), np.asarray(labels)
-    return {
-        name: measured(table[chosen], told[chosen], names, [video_ids[one] for one in chosen])
-        for name, chosen in places.items()
     }
 
 

@@ -17,7 +17,7 @@ Shapes: B clips, T frames, N objects, H hands = 2, K tokens of a frame, D width,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class MultiStream(nn.Module):
     def _tokens(self, batch: Batch) -> dict[Stream, _Tokens]:
         found: dict[Stream, _Tokens] = {}
         count, length = batch.hands.shape[:2]
-        when = _waves(torch.arange(length, device=batch.hands.device) / length, self.config.width)[None, :, None]
+        when = self._when(length, batch.hands.device)[None, :, None]
         if self.config.hands:
             made = shapes(batch.hands, batch.aspect[:, None].expand(count, length))
             features = _of_present(self.hand_graph, made, batch.hands_mask, self.config.graph)
@@ -134,13 +134,16 @@ class MultiStream(nn.Module):
             found["context"] = _Tokens(values=values, mask=batch.context_mask[..., None])
         return found
 
+    def _when(self, length: int, device: torch.device) -> Tensor:
+        """(T, D) waves of the time in the clip."""
+        return _waves(torch.arange(length, device=device) / length, self.config.width)
+
     def _hear(self, name: Stream, tokens: Mapping[Stream, _Tokens], look: bool) -> tuple[Tensor, Tensor | None]:
         """What a stream (B, T, D) makes of the others, and the shares (B, T, tokens of the others) it hears."""
         own = tokens[name]
         weights = own.mask[..., None].to(own.values.dtype)
         asked = (own.values * weights).sum(dim=2) / weights.sum(dim=2).clamp(min=1)
-        length = asked.shape[1]
-        when = _waves(torch.arange(length, device=asked.device) / length, self.config.width)[None].to(asked.dtype)
+        when = self._when(asked.shape[1], asked.device)[None].to(asked.dtype)
         asked = torch.where(own.mask.any(dim=2)[..., None], asked, when)
         others = [tokens[one] for one in heard_by(name, self.config.streams)]
         keys = torch.cat([one.values.flatten(1, 2) for one in others], dim=1)
@@ -178,12 +181,12 @@ def heard_by(name: Stream, streams: Sequence[Stream]) -> tuple[Stream, ...]:
     return tuple(one for one in streams if one != name) or (name,)
 
 
-def _of_present(network: object, values: Tensor, mask: Tensor, width: int) -> Tensor:
+def _of_present(network: Callable[[Tensor], Tensor], values: Tensor, mask: Tensor, width: int) -> Tensor:
     """Features (…, D) of what is there; zeros, which the mask hides, elsewhere. Batch normalisation sees no others."""
     there = values[mask]
     if not len(there):
         return torch.zeros(*mask.shape, width, device=mask.device)
-    found = network(there)  # type: ignore[operator]
+    found = network(there)
     made = found.new_zeros(*mask.shape, width)
     made[mask] = found
     return made

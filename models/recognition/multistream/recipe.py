@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +18,8 @@ from models.recognition.multistream.config import DataOptions, MultiStreamConfig
 from models.recognition.multistream.demo_data import DRAWN, draw_demo, is_drawn
 from models.recognition.multistream.task import MultiStreamTask
 from models.training import LoopOptions, Run
+from models.training.run import Tell
 
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 _PHASES = {"merge": "Merging the boxes", "join": "Setting boxes against frames", "hands": "Looking for the hands"}
 
 _ON_GPU = LoopOptions(

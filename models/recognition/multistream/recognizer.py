@@ -28,11 +28,10 @@ from models.progress import Cancelled
 from models.recognition.multistream.clips import as_batch, clip_options
 from models.recognition.multistream.files import about, load_multistream
 from models.recognition.multistream.network import MultiStream
+from models.training.run import Tell
 from models.training.task import to_device
 from models.video_decode import Frame
 
-Tell = Callable[[str, int, int], None]
-"""Gets what is being done, how much is done, and of how much."""
 _MOST = 5
 
 

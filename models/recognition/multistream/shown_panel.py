@@ -9,14 +9,13 @@ Shapes: T frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from models.lettering import font_of
 from models.lexicon.captions import EDGE, GROUND, INK
 from models.recognition.multistream.config import STREAMS
 
@@ -136,14 +135,6 @@ class _Page:
 
     def _box(self, left: float, top: float, right: float, bottom: float, fill: tuple[int, int, int]) -> None:
         self.pen.rectangle((left, top, right, bottom), fill=fill, outline=EDGE)
-
-
-@lru_cache(maxsize=8)
-def font_of(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings: Pillow's own font has no accents."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
 
 
 def cut(words: str, font: ImageFont.FreeTypeFont, room: float) -> str:
