@@ -37,22 +37,33 @@ class Sample:
     disk_mb: float
     threads: int
     files: int
+    """Open ones, without connections."""
+    connections: int
     processes: int
 
 
 def measure(server: Server, start: float) -> Sample:
     """The server and its children; a training is a program of its own and is not counted."""
     tree = [server.process, *server.process.children(recursive=True)]
-    memory, threads, opened = 0.0, 0, 0
+    memory, threads, opened, connections = 0.0, 0, 0, 0
     for one in tree:
         with contextlib.suppress(psutil.Error):
             if "studio.cli" in " ".join(one.cmdline()[1:4]):
                 continue
             memory, threads = memory + one.memory_info().rss / 2**20, threads + one.num_threads()
-            opened += one.num_fds()
+            connected = len(one.net_connections(kind="all"))
+            opened, connections = opened + one.num_fds() - connected, connections + connected
     disk = size_bytes(server.folder / "files") / 2**20
     second = time.monotonic() - start
-    return Sample(second=second, memory_mb=memory, disk_mb=disk, threads=threads, files=opened, processes=len(tree))
+    return Sample(
+        second=second,
+        memory_mb=memory,
+        disk_mb=disk,
+        threads=threads,
+        files=opened,
+        connections=connections,
+        processes=len(tree),
+    )
 
 
 def _all_files(folder: Path) -> list[Path]:
@@ -62,13 +73,12 @@ def _all_files(folder: Path) -> list[Path]:
     return found
 
 
-def slope(samples: list[Sample], warm_s: float) -> float:
-    """Memory gained in a minute, megabytes, by a line through what was measured after the warm-up."""
+def slope(samples: list[Sample]) -> float:
+    """Memory gained in a minute, megabytes, by a line through these."""
     import numpy as np
 
-    warm = [(one.second / 60, one.memory_mb) for one in samples if one.second >= warm_s]
-    points = np.array(warm)
-    return float(np.polyfit(points[:, 0], points[:, 1], 1)[0]) if len(warm) > 2 else 0.0
+    points = np.array([(one.second / 60, one.memory_mb) for one in samples])
+    return float(np.polyfit(points[:, 0], points[:, 1], 1)[0]) if len(points) > 2 else 0.0
 
 
 async def drive(
@@ -114,14 +124,16 @@ def report(tally: Tally, samples: list[Sample]) -> None:
         waits = sorted(waits)
         middle, late = waits[len(waits) // 2], waits[int(0.95 * (len(waits) - 1))]
         print(f"{verb:>12}: {len(waits)} done, p50 {middle:.1f} s, p95 {late:.1f} s")
-    print(f"{'minute':>8} {'memory MB':>10} {'disk MB':>8} {'threads':>8} {'files':>6} {'processes':>10}")
+    columns = ["memory MB", "disk MB", "threads", "files", "connections", "processes"]
+    print(f"{'minute':>8} " + " ".join(f"{name:>11}" for name in columns))
     for minute in range(int(samples[-1].second // 60) + 1):
         _print(f"{minute}", min(samples, key=lambda one: abs(one.second - 60 * minute)))
     _print("end", samples[-1])
 
 
 def _print(name: str, one: Sample) -> None:
-    print(f"{name:>8} {one.memory_mb:10.0f} {one.disk_mb:8.1f} {one.threads:8d} {one.files:6d} {one.processes:10d}")
+    counts = [one.threads, one.files, one.connections, one.processes]
+    print(f"{name:>8} {one.memory_mb:11.0f} {one.disk_mb:11.1f} " + " ".join(f"{number:11d}" for number in counts))
 
 
 def main() -> int:
@@ -140,8 +152,8 @@ def main() -> int:
             left = left_over(server)
             samples.append(measure(server, time.monotonic() - samples[-1].second))
         report(tally, samples)
-        warm_s = 60 * min(2.0, asked.minutes / 3)
-        print(f"memory after the first {warm_s:.0f} s: {slope(samples[:-1], warm_s):+.1f} MB a minute")
+        middle = len(samples) // 2  # before it each visitor meets each model for the first time
+        print(f"memory in the second half: {slope(samples[middle:-1]):+.1f} MB a minute")
         after = list(_all_files(folder / "files"))
         print(f"left of closed pages: {len(left)} folders; left when the server ended: {len(after)} files")
         log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
