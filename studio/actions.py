@@ -14,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.errors import SignError, VideoError
-from models.files import replacing, safe_name, slug, write_json
+from models import figures
+from models.errors import VideoError
+from models.files import safe_name, slug, write_json
 from models.progress import Cancelled
 from models.video import ReadOptions, VideoReader
 from studio import hosting
@@ -100,13 +101,7 @@ def models(among: Jobs) -> list[ActionModel]:
 
 def find_model(name: str | None, among: Jobs) -> ActionModel:
     """The model of this name; without one, the first. Raises SignError for one that is not there any more."""
-    known = models(among)
-    if not known:
-        raise SignError(text(NO_MODEL))
-    for one in known:
-        if name in (None, "", one.name):
-            return one
-    raise SignError(text("This model is not here any more; choose another one."))
+    return _shelf().find(name, among)
 
 
 def model_folder(name: str | None, among: Jobs) -> Path:
@@ -183,22 +178,20 @@ def make(
 def write(seen: Seen, drawn: bool, clip: Path, stem: Path) -> ActionProducts:
     """Write what was recognized in a clip as STEM.mp4, STEM.json and STEM-<figure>.svg."""
     # Late: matplotlib takes a second.
-    from models.recognition.multistream.showing import pictures_of, write_shown
+    from models.recognition.multistream.attention_figures import pictures_of
+    from models.recognition.multistream.showing import write_shown
 
     video, told = (stem.parent / f"{stem.name}{suffix}" for suffix in (".mp4", ".json"))
     write_shown(seen, video)
     write_json(told, values(seen, drawn, clip))
-    pictures, drawings = pictures_of(seen), []
-    for one in pictures:
-        path = stem.parent / f"{stem.name}-{one.name}.{one.kind}"
-        with replacing(path) as temporary:
-            temporary.write_bytes(one.data)
-        drawings.append(path)
+    pictures = pictures_of(seen)
+    named = [replace(one, name=f"{stem.name}-{one.name}") for one in pictures]
+    drawings = figures.write(named, stem.parent)
     return ActionProducts(
         seen=seen,
         drawn=drawn,
         video=video,
-        pictures=tuple(pictures),
+        pictures=pictures,
         downloads=(video, told, *drawings),
     )
 

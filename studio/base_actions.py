@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.errors import SignError
 from models.model_folder import DESCRIPTION
 from studio import hosting, signs
 from studio.jobs import Jobs
@@ -62,12 +61,8 @@ def models(among: Jobs) -> list[BaseModel]:
 
 
 def find_model(name: str | None, among: Jobs) -> BaseModel:
-    """The model of this name. Raises SignError for one that is not there any more."""
-    known = models(among)
-    for one in known:
-        if one.name == name:
-            return one
-    raise SignError(text("This model is not here any more; choose another one.") if known and name else text(NO_MODEL))
+    """The model of this name; without one, the first. Raises SignError for one that is not there any more."""
+    return _shelf().find(name, among)
 
 
 def model_folder(name: str | None, among: Jobs) -> Path:

@@ -45,6 +45,8 @@ class _Camera:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: LiveSession | None = None
+    description: str = ""
+    """Of the recognizer that watches."""
     ended: bool = False
     waiting: int = 0
     used_s: float = field(default_factory=time.monotonic)
@@ -63,8 +65,8 @@ class Cameras:
         return len(self._cameras)
 
     def open(self, token: str, recognizer: Callable[[], Recognizer]) -> str:
-        """Begin to watch a camera with a recognizer; returns what that is, in words. A camera that is watched already
-        is watched on by the one that it has.
+        """Begin to watch a camera with a recognizer; returns what watches it, in words. One that is watched already is
+        watched on by the recognizer that it has.
 
         Raises SignError when there are too many.
         """
@@ -89,7 +91,7 @@ class Cameras:
                 if camera.ended:
                     raise CameraOff(text("The camera was switched off while it was starting; start it again."))
                 if camera.session is None:
-                    camera.session = LiveSession(chosen)
+                    camera.session, camera.description = LiveSession(chosen), chosen.description
         except BaseException:
             with self._lock:
                 if self._cameras.get(token) is camera:
@@ -98,7 +100,7 @@ class Cameras:
         finally:
             self._done(camera)
         self._sweep_later()
-        return chosen.description
+        return camera.description
 
     def see(self, token: str, picture: Image, time_ms: float) -> LiveView | None:
         """What there is to show after the next picture of a camera; None when the picture was passed over, because

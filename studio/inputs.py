@@ -13,7 +13,6 @@ from studio.texts import text
 
 SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 
-
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg"}
     | {".mpeg", ".ts", ".mts", ".wmv", ".flv", ".swf", ".ogv", ".3gp"}

@@ -107,6 +107,13 @@ class Jobs:
             grace_s,
         )
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes of `command`: they find this program wherever they start, and these runs."""
+        package = str(Path(__file__).resolve().parents[1])
+        paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        return os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": paths, ROOT_VARIABLE: str(self.home)}
+
     def create(
         self,
         model: str,
@@ -218,11 +225,8 @@ class Jobs:
         write_values(run.folder / JOB, {"queued": [time.time(), run.folder.name], "concurrent": self.concurrent})
         run.may_go_on()
         run.say(state="queued", seconds_left=None, words=text("Waiting for its turn."))
-        package = str(Path(__file__).resolve().parents[1])
-        paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": paths, ROOT_VARIABLE: str(self.home)}
         command = [*self.command, self.verb, "run", "--run", str(run.folder), "--wait"]
-        processes.start(run.folder, command, run.log, environment)
+        processes.start(run.folder, command, run.log, self.environment)
 
     def _see_it_end(self, run: Run) -> None:
         if until(lambda: not alive(run.folder), self.grace_s):

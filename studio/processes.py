@@ -3,7 +3,7 @@
     FOLDER/pid.json    the process and when it started, so that another one with its number is not taken for it
     FOLDER/run.lock    held by the process that works on the run
 
-A process that was ended is still found here until nothing of it, and of what it started, is left.
+A process is ended together with all that it started.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def end(folder: Path) -> None:
         for process in processes:
             with suppress(psutil.Error):
                 process.send_signal(how)
-        if until(lambda: not alive(folder), _KILL_AFTER_S):
+        if until(lambda: not any(map(_at_work, processes)), _KILL_AFTER_S):
             return
 
 
@@ -138,11 +138,18 @@ def _process(folder: Path) -> psutil.Process | None:
     found = read_values(folder / PID)
     try:
         process = psutil.Process(int(found["pid"]))
-        if process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - float(found["started"])) > _SAME_S:
-            return None
+        same = abs(process.create_time() - float(found["started"])) <= _SAME_S
     except (psutil.Error, KeyError, TypeError, ValueError):
         return None
-    return process
+    return process if same and _at_work(process) else None
+
+
+def _at_work(process: psutil.Process) -> bool:
+    """Whether a process is there, and not only its number until somebody asks how it ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _family(folder: Path) -> list[psutil.Process]:

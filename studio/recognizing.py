@@ -11,7 +11,7 @@ from pose_format import Pose
 
 from models.errors import PoseError, SignError
 from models.figures import Picture
-from models.files import replacing, safe_name, slug
+from models.files import own_names, replacing, safe_name, slug
 from models.lexicon.signs import Lexicon
 from models.pose.batch import BatchProgress, extract_many
 from models.pose.extract import extract_pose
@@ -242,16 +242,9 @@ def _of_pose(source: Path, pose_path: Path, recognizer: Recognizer) -> ClipRecog
 
 def _places(sources: Sequence[Path], folder: Path) -> Mapping[Path, Path]:
     """A folder and a pose path for each clip, numbered where names are the same."""
-    places: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for source in dict.fromkeys(sources):
-        name, number = slug(source), 1
-        while name in taken:
-            number += 1
-            name = f"{slug(source)}-{number}"
-        taken.add(name)
-        places[source] = folder / name / f"{name}.pose"
-        places[source].parent.mkdir(parents=True)
+    places = {source: folder / name / f"{name}.pose" for source, name in own_names(sources).items()}
+    for place in places.values():
+        place.parent.mkdir(parents=True)
     return places
 
 

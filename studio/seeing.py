@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from models.errors import SignError
-from models.files import replacing, slug
+from models.figures import write
+from models.files import slug
 from models.lexicon.signs import Lexicon
 from models.model_folder import DESCRIPTION
 from models.progress import Cancelled, Meter
@@ -122,11 +123,8 @@ def see_clip(
         figures.keyframes(seen.beginning, seen.frames, "keyframes"),
         figures.attention(seen.beginning, recognizer.glosses, "attention"),
     ]
-    for one in pictures:
-        with replacing(folder / f"{one.name}.{one.kind}") as temporary:
-            temporary.write_bytes(one.data)
+    files = write(pictures, folder)
     if should_stop():
         raise Cancelled
     made = write_recognition(seen.recognition, folder / slug(source), source)
-    files = [folder / f"{one.name}.{one.kind}" for one in pictures]
     return replace(made, stages=tuple(pictures), downloads=(*made.downloads, *files))

@@ -70,6 +70,16 @@ class Shelf(Generic[M]):
                 found.append(self.make(name=name_of(folder), title=title, folder=folder))
         return found
 
+    def find(self, name: str | None, among: Jobs) -> M:
+        """The model of this name; without one, the first. Raises SignError for one that is not there any more."""
+        known = self.models(among)
+        if not known:
+            raise SignError(text(self.none))
+        for one in known:
+            if name in (None, "", one.name):
+                return one
+        raise SignError(text("This model is not here any more; choose another one."))
+
     def folder(self, name: str | None, among: Jobs) -> Path:
         """The folder of a model: by a run's name or folder, or by its own; None is what comes with the studio.
 

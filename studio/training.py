@@ -135,8 +135,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     trainable, _, _ = settings(run)
     if trainable.evaluate is None:
         raise SignError(text("{title} has no evaluation.", title=text(trainable.title)))
-    if not run.model.is_dir():
-        raise SignError(text("{name} has no model yet; the first validation writes it.", name=run.folder.name))
+    _check_model(run)
     return trainable.evaluate(run)
 
 
@@ -174,7 +173,7 @@ def plan_apart(among: Jobs, order: Order, tell: Callable[[str], None], should_st
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONUNBUFFERED": "1", jobs.ROOT_VARIABLE: str(among.root)},
+        env=among.environment,
         text=True,
         encoding="utf-8",
         errors="replace",
@@ -200,8 +199,7 @@ def plan_apart(among: Jobs, order: Order, tell: Callable[[str], None], should_st
 
 def export(run: Run, out: Path) -> Path:
     """Copy the model of a run to a folder of its own, or into a zip when the name says so."""
-    if not run.model.is_dir():
-        raise SignError(text("{name} has no model yet; the first validation writes it.", name=run.folder.name))
+    _check_model(run)
     if out.suffix.lower() == ".zip":
         return _zip(run.model, out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -261,6 +259,12 @@ def _work(run: Run, say: _Teller) -> None:
             traceback.print_exc()
             words = text("Trained, but the evaluation failed: {error}", error=error)
     say(state="finished", seconds_left=None, words=words)
+
+
+def _check_model(run: Run) -> None:
+    """Raise a SignError for a run that has no model."""
+    if not run.model.is_dir():
+        raise SignError(text("{name} has no model yet; the first validation writes it.", name=run.folder.name))
 
 
 def _zip(folder: Path, out: Path) -> Path:

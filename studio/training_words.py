@@ -92,6 +92,6 @@ def number(value: Any) -> str:
 
 def count(value: int) -> str:
     """1234567 as 1.23 million."""
-    if value >= 1_000_000:
+    if value >= 999_500:  # which would be 1e+03 thousand
         return text("{number:.3g} million", number=value / 1e6)
     return text("{number:.3g} thousand", number=value / 1e3) if value >= 10_000 else str(value)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from diffusing import cut, person, signing
+from pose_format import Pose
 from tiny_diffusion import build
 
 from models.animation.animate import AnimateOptions, Report, animate, preview, telling_frame
@@ -18,7 +21,7 @@ from models.animation.diffusion.options import DiffusionOptions
 from models.animation.driving import Driving
 from models.animation.engines import EngineOptions, check_engine, engine_frames
 from models.animation.frames import count_frames, read_frames
-from models.animation.retarget import retarget
+from models.animation.retarget import RetargetOptions, retarget
 from models.animation.target import Target
 from models.errors import SignError, VideoError, WeightsError
 from models.lexicon.captions import caption_height
@@ -147,6 +150,31 @@ def test_a_preview_is_the_frame_that_the_run_will_have(target: Target, driving: 
     animate(target, driving, tmp_path, QUICK)
     made = list(read_frames(tmp_path / "frames"))[telling_frame(driving)]
     assert np.abs(shown.astype(int) - made).mean() < 3
+
+
+def test_a_preview_at_another_rate_is_of_the_same_moment(target: Target, driving: Driving) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def draw(_engine: str, _target: Target, pose: Pose, _options: object, *, start: int) -> Iterator[np.ndarray]:
+        seen.append((start, len(pose.body.data)))
+        yield target.image
+
+    told = telling_frame(driving)
+    for fps in (5.0, 25.0, 100.0):
+        preview(target, driving, replace(QUICK, fitting=RetargetOptions(fps=fps)), draw=draw)
+    assert [start for start, _ in seen] == [round(told / 5), told, 4 * told]
+    assert all(start < frames for start, frames in seen)
+
+
+def test_going_on_needs_room_for_what_is_missing_only(
+    target: Target, driving: Driving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    animate(target, driving, tmp_path, QUICK)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    assert animate(target, driving, tmp_path, QUICK).complete
+    (tmp_path / "frames" / "0011.jpg").unlink()
+    with pytest.raises(VideoError, match=f"{FRAMES - 10} frames of"):
+        animate(target, driving, tmp_path, QUICK)
 
 
 def test_the_telling_frame_has_a_hand_up() -> None:

@@ -129,6 +129,19 @@ def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, sample: P
     assert len(list((tmp_path / "frames").glob("*_keypoints.json"))) == probe(sample).num_frames
 
 
+def test_poses_of_one_name_are_both_kept(extracted: Path, tmp_path: Path) -> None:
+    poses = [tmp_path / "a" / "hello.pose", tmp_path / "b" / "hello.POSE"]
+    for path in poses:
+        path.parent.mkdir()
+        shutil.copyfile(extracted, path)
+    cleaned = console("pose", "clean", *poses, "-o", tmp_path / "clean")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert sorted(path.name for path in (tmp_path / "clean").iterdir()) == ["hello-2.pose", "hello.pose"]
+    judged = console("pose", "quality", *poses, "-o", tmp_path / "report")
+    assert judged.returncode == 0, judged.stderr
+    assert {"hello-quality.json", "hello-2-quality.json"} <= {path.name for path in (tmp_path / "report").iterdir()}
+
+
 def test_sources_says_what_is_ready_and_what_the_others_need(tmp_path: Path) -> None:
     result = run("pose", "sources", cwd=tmp_path)
     assert result.returncode == 0, result.stderr

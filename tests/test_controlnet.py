@@ -162,6 +162,11 @@ def test_attention_slicing_gives_the_same_picture(draw: Callable[..., Frames], p
 
 def test_stopping_ends_the_run_within_a_step(tiny: Path, pose: Pose) -> None:
     steps: list[int] = []
+
+    def stop() -> bool:
+        steps.append(1)
+        return len(steps) >= 3
+
     options = replace(OPTIONS, steps=40, strength=1.0)
     with quiet():
         pipe = load("controlnet", options, tiny)
@@ -172,12 +177,11 @@ def test_stopping_ends_the_run_within_a_step(tiny: Path, pose: Pose) -> None:
         pose,
         lambda _: target.image,
         options,
-        should_stop=lambda: len(steps) >= 3,
-        on_step=lambda: steps.append(1),
+        should_stop=stop,
     )
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled), counted(pipe) as cost:
         next(frames)
-    assert len(steps) == 3
+    assert cost.unet == 3 * 2 * 2  # steps, twice for guidance, frames of a batch
 
 
 def test_evaluations_are_counted(tiny: Path, pose: Pose) -> None:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pose_format import Pose
 
 from models.animation.fidelity import Fidelity, compare_table, measure
-from models.animation.flicker import FlickerMeter
 from models.animation.identity import FaceOf, structural_similarity
 from models.errors import VideoError
 from models.lexicon.avatar import Signer
@@ -25,6 +24,7 @@ from models.lexicon.looks import LOOKS
 from models.lexicon.performance import Segment
 from models.pose import landmarks
 from models.progress import Cancelled
+from models.synthesis.metrics import FlickerMeter
 from models.video_write import write_video
 
 SIDE = 384

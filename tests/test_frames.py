@@ -22,6 +22,7 @@ from models.animation.frames import (
 from models.errors import PictureError, VideoError
 from models.lexicon.captions import caption_height
 from models.lexicon.performance import Segment
+from models.progress import Cancelled
 from models.video import probe
 
 
@@ -77,6 +78,19 @@ def test_a_folder_that_holds_something_is_left_alone(folder: Path, tmp_path: Pat
     frames_to_video(folder, tmp_path / "out.mp4")
     with pytest.raises(VideoError, match="choose a new folder"):
         video_to_frames(tmp_path / "out.mp4", folder)
+
+
+def test_a_folder_that_was_not_filled_can_be_given_again(folder: Path, tmp_path: Path) -> None:
+    frames_to_video(folder, tmp_path / "out.mp4")
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    with pytest.raises(Cancelled):
+        video_to_frames(tmp_path / "out.mp4", tmp_path / "again", should_stop=stop)
+    assert video_to_frames(tmp_path / "out.mp4", tmp_path / "again") == 12
 
 
 def test_what_cannot_be_joined_is_said(tmp_path: Path, folder: Path) -> None:

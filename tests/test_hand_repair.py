@@ -49,7 +49,7 @@ def test_every_hand_in_the_picture_lies_in_a_crop_and_under_its_mask(pose: Pose)
 
 
 def test_crops_stay_in_the_frame_and_move_steadily(pose: Pose) -> None:
-    found = crops(pose)
+    found = list(crops(pose))
     for crop in (crop for frame in found for crop in frame):
         assert crop.left >= 0
         assert crop.top >= 0
@@ -65,14 +65,14 @@ def test_hands_that_touch_share_a_crop() -> None:
 
 def test_pasting_a_crop_back_unchanged_gives_the_identical_picture(pose: Pose) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (BIG, BIG, 3)).astype(np.uint8)
-    for crop in crops(pose)[30]:
+    for crop in list(crops(pose))[30]:
         part = frame[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]
         assert (paste(frame, part, crop) == frame).all()
 
 
 def test_a_paste_changes_nothing_outside_of_its_crop(pose: Pose) -> None:
     frame = np.zeros((BIG, BIG, 3), np.uint8)
-    (crop, *_) = crops(pose)[30]
+    (crop, *_) = list(crops(pose))[30]
     out = paste(frame, np.full((CROP_SIDE, CROP_SIDE, 3), 255, np.uint8), crop)
     assert out.max() > 200
     out[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side] = 0
@@ -80,7 +80,7 @@ def test_a_paste_changes_nothing_outside_of_its_crop(pose: Pose) -> None:
 
 
 def test_the_map_of_a_crop_shows_the_hand_where_it_is(pose: Pose) -> None:
-    (crop, *_) = crops(pose)[30]
+    (crop, *_) = list(crops(pose))[30]
     scale = CROP_SIDE / crop.side
     whole = to_openpose(pose)[30]
     moved = scale_keypoints(whole, scale, (-crop.left * scale, -crop.top * scale))

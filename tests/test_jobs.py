@@ -17,6 +17,7 @@ import pytest
 
 from models.errors import SignError
 from models.training.run import Run
+from studio import processes
 from studio.jobs import Jobs, claimed, root
 from studio.processes import log_tail
 
@@ -104,6 +105,21 @@ def test_a_run_that_does_not_listen_is_ended(jobs: Jobs) -> None:
     assert jobs.get(run).state == "stopped"
     assert "did not end when it was asked" in jobs.get(run).words
     assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_a_process_started_is_ended_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = (
+        "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "pathlib.Path('child').write_text(str(os.getpid())); time.sleep(60)"
+    )
+    leader = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {deaf!r}])"
+    monkeypatch.setattr(processes, "_KILL_AFTER_S", 0.5)
+    monkeypatch.chdir(tmp_path)
+    processes.start(tmp_path, [sys.executable, "-c", leader], tmp_path / "log.txt", os.environ)
+    until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
+    child = psutil.Process(int((tmp_path / "child").read_text()))
+    processes.end(tmp_path)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
 def test_stopping_need_not_be_waited_for(jobs: Jobs) -> None:

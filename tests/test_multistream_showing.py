@@ -14,9 +14,9 @@ import torch
 
 from models.errors import VideoError
 from models.lettering import font_of
-from models.recognition.multistream.attention_figures import received
+from models.recognition.multistream.attention_figures import pictures_of, received
 from models.recognition.multistream.recognizer import Candidate, Seen
-from models.recognition.multistream.showing import LEAST_WIDTH, _picture_size, pictures_of, shown_frames, write_shown
+from models.recognition.multistream.showing import LEAST_WIDTH, _picture_size, shown_frames, write_shown
 from models.recognition.multistream.shown_panel import cut, panel, percent, wrapped
 from models.video import probe
 

@@ -20,7 +20,7 @@ from models.animation.puppet.sleeve import sleeves
 from models.animation.puppet.warp import Bender
 from models.animation.target import Target
 from models.lexicon.avatar import LOOKS, Signer
-from models.lexicon.avatar_canvas import Array, Layer
+from models.lexicon.avatar_canvas import LIGHT, Array, Layer
 from models.lexicon.avatar_figure import figure
 from models.lexicon.embedded import embedded_lexicon
 from models.lexicon.glossline import parse_gloss_line
@@ -109,6 +109,7 @@ class GreenHands:
     """Stands in for the painter of hands: a green square around the middle of the palm."""
 
     tone = (200, 150, 130)
+    light_from = LIGHT
 
     def __init__(self, target: Target) -> None:
         del target

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from console import console
 
 from models.errors import LexiconError, PoseError, SignError
 from models.lexicon.embedded import embedded_lexicon
@@ -133,6 +134,20 @@ def test_several_clips_keep_their_order_and_a_bad_one_has_its_reason(
     assert "drawn signers" in table[-1]
     assert len([name for name in names if name.endswith(".eaf")]) == 2
     assert len(set(names)) == len(names)
+
+
+def test_on_the_command_line_clips_of_one_name_are_both_kept_and_a_pose_is_no_media(
+    made: Recognized, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.recognition.ready.ready_recognizer", lambda among, _folder: Scripted(among))
+    clips = [tmp_path / "a" / "clip.pose", tmp_path / "b" / "Clip.pose", tmp_path / "c" / "clip.pose"]
+    for clip in clips:
+        write_pose(clip, read_pose(next(path for path in made.downloads if path.suffix == ".pose")))
+    done = console("recognize", "run", *clips, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"{name}.{end}" for name in ("clip", "Clip-2", "clip-3") for end in ("json", "vtt", "csv", "eaf")}
+    assert ElementTree.parse(tmp_path / "out" / "clip.eaf").find("HEADER/MEDIA_DESCRIPTOR") is None
 
 
 def test_several_bad_clips_give_no_zip(tmp_path: Path) -> None:

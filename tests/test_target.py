@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,13 +15,14 @@ from numpy.typing import NDArray
 from models.animation.picture import load_picture
 from models.animation.puppet.plate import clean_plate
 from models.animation.segment import guided_filter
-from models.animation.target import Target, TargetOptions, read_target
+from models.animation.target import _LOOKS, Target, TargetOptions, read_target
 from models.errors import PictureError
 from models.lexicon.avatar import Signer
 from models.lexicon.looks import LOOKS
 from models.lexicon.performance import perform
 from models.lexicon.phonology_files import load_phonology
 from models.pose import landmarks
+from models.pose.people import find_faces
 from studio.inputs import sample_pictures
 
 Image = NDArray[np.uint8]
@@ -57,6 +61,34 @@ def test_the_mask_is_the_person() -> None:
     assert (truth & found).sum() / (truth | found).sum() > 0.96
 
 
+def test_two_pictures_read_at_a_time_do_not_meet(kofi: Image, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    points, sure = (
+        np.asarray(np.ma.getdata(part)[0, 0]) for part in (target.pose.body.data, target.pose.body.confidence)
+    )
+    inside: list[int] = []
+
+    class Reader:
+        """For one thread at a time, as MediaPipe's own."""
+
+        def reset(self) -> None:
+            assert not inside, "another picture is being looked at"
+            inside.append(threading.get_ident())
+
+        def process(self, _image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            assert inside[-1] == threading.get_ident()
+            inside.append(inside[-1])
+            time.sleep(0.02)
+            if len(inside) > _LOOKS:
+                inside.clear()
+            return points, sure
+
+    reader = Reader()
+    monkeypatch.setattr("models.animation.target._session", lambda: reader)
+    with ThreadPoolExecutor(4) as pages:
+        found = list(pages.map(lambda _: read_target(kofi, TargetOptions(side=512)), range(4)))
+    assert [one.people for one in found] == [target.people] * 4
+
+
 def test_sides_are_even_whatever_the_picture(kofi: Image) -> None:
     odd = cv2.resize(kofi, (501, 467))
     for side in (333, 512):
@@ -90,6 +122,10 @@ def test_of_several_people_the_largest_is_chosen_and_it_is_said(pair: Image) -> 
     assert len(found.people) == 2
     assert found.chosen == 1
     assert "2 people" in found.advice[0]
+
+
+def test_a_picture_as_thin_as_a_line_shows_nobody() -> None:
+    assert find_faces(np.zeros((2, 500, 3), np.uint8)) == []
 
 
 def test_another_person_can_be_chosen(pair: Image) -> None:

@@ -81,9 +81,14 @@ def test_the_pose_reaches_the_picture(draw: Callable[..., Frames]) -> None:
 
 def test_stopping_ends_the_run_within_a_step(draw: Callable[..., Frames]) -> None:
     steps: list[int] = []
+
+    def stop() -> bool:
+        steps.append(1)
+        return True
+
     with pytest.raises(Cancelled):
-        draw(19, should_stop=lambda: len(steps) >= 1, on_step=lambda: steps.append(1))
-    assert len(steps) == 1
+        draw(19, should_stop=stop)
+    assert len(steps) == 2, "after the first step, and at the end of the window"
 
 
 def test_the_person_reaches_the_picture_through_the_adapter(tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_a_plan_is_made_in_a_process_of_its_own() -> None:
     assert "7, which is 0.7 times" in lines[2]
 
 
+def test_a_plan_finds_the_program_and_the_runs_wherever_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    code = "import json, os; print(json.dumps({name: os.environ[name] for name in ('PYTHONPATH', 'SIGN_STUDIO_RUNS')}))"
+    jobs = Jobs(tmp_path / "mine", command=(sys.executable, "-c", code))
+    found = training.plan_apart(jobs, Order(model="toy", preset="demo"), print, lambda: False)
+    assert found["PYTHONPATH"].split(os.pathsep) == [str(Path(training.__file__).parents[1]), "elsewhere"]
+    assert found["SIGN_STUDIO_RUNS"] == str(tmp_path / "mine")
+
+
 def test_a_plan_that_fails_says_why_and_can_be_stopped() -> None:
     jobs = Jobs(command=COMMAND)
     with pytest.raises(SignError, match=r"loop\.clip is -1"):
@@ -178,14 +190,24 @@ def test_the_command_line_trains_judges_and_takes_the_model_out(tmp_path: Path) 
     assert again.returncode == 2 and "there already" in again.stderr
 
 
+def test_a_run_is_called_by_its_name_its_id_or_its_folder(tmp_path: Path) -> None:
+    run = training.create(Jobs(), Order(model="toy", preset="demo", name="first", changes={"loop.steps": 2}))
+    training.carry_out(run)
+    for place, name in enumerate(("first", run.folder.name, str(run.folder))):
+        done = train("evaluate", name)
+        assert done.returncode == 0, done.stderr
+        assert train("export", name, "-o", str(tmp_path / str(place))).returncode == 0
+        assert f"{run.folder.name}: finished" in train("stop", name).stdout
+
+
 def test_the_command_line_says_what_is_wrong_in_a_line(tmp_path: Path) -> None:
     for words, said in (
         (("run",), "Name it by --model: "),
         (("run", "--model", "toy", "--set", "loop.steps"), "write it as SETTING=VALUE"),
         (("run", "--model", "toy", "--set", "loop.steeps=3"), "do you mean loop.steps?"),
         (("run", "--run", str(tmp_path)), "it is no training run"),
-        (("stop", "../x"), "no name of a run"),
-        (("export", "gone", "-o", "x"), "There is no run gone"),
+        (("stop", "../x"), "There is no run and no folder '../x'; `signstudio train list` names the runs."),
+        (("export", "gone", "-o", "x"), "There is no run and no folder 'gone'"),
     ):
         done = train(*words)
         assert done.returncode == 2, done
@@ -352,6 +374,7 @@ def test_words_for_the_terminal() -> None:
         *("–", "3", "9999"),
         *("25.6 thousand", "23.5 million"),
     )
+    assert (count(999_400), count(999_700)) == ("999 thousand", "1 million")
     assert "stopped" in job_line(Watch(Jobs()).look(stopped().folder.name).job)
 
 

@@ -7,7 +7,6 @@ written from them at the end, also when only a part is there.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from models.animation.mark import draw_mark, provenance
 from models.animation.retarget import RetargetOptions, retarget
 from models.animation.target import Image, Target
 from models.errors import VideoError
-from models.files import read_json, replacing, slug
+from models.files import read_json, slug, write_json
 from models.lexicon.captions import write_captions
 from models.lexicon.performance import Segment
 from models.pose.files import write_pose
@@ -88,7 +87,7 @@ class Animation:
     """More than `num_frames` when it was stopped."""
     fps: float
     seconds: float
-    """How long the run took."""
+    """How long making it took, without the measuring."""
 
     @property
     def complete(self) -> bool:
@@ -157,7 +156,7 @@ def animate(
     write_pose(made.pose, pose)
     if made.captions is not None:
         write_captions(made.captions, segments)
-    _write_json(made.provenance, tags)
+    write_json(made.provenance, tags)
     if not options.measure or not made.complete:
         return made
     return _measured(made, target, pose, frames, tell, should_stop)
@@ -170,11 +169,13 @@ def preview(
     options = options or AnimateOptions()
     check_engine(options.engine, options.of_engine)
     pose = retarget(driving.pose, target, options.fitting)
-    return next(draw(options.engine, target, pose, options.of_engine, start=telling_frame(driving)))
+    told = telling_frame(driving) * float(pose.body.fps) / float(driving.pose.body.fps)
+    start = min(round(told), len(pose.body.data) - 1)
+    return next(draw(options.engine, target, pose, options.of_engine, start=start))
 
 
 def telling_frame(driving: Driving) -> int:
-    """The frame that says most about the signing: in the middle of the longest time that a hand is up."""
+    """The driving pose's frame that says most about the signing: amid the longest time that a hand is up."""
     raised = raised_hand(driving.pose, "left") | raised_hand(driving.pose, "right")
     edges = np.flatnonzero(np.diff(np.concatenate([[False], raised, [False]])))
     if not len(edges):
@@ -242,12 +243,13 @@ def _frames_folder(folder: Path, target: Target, driving: Driving, options: Anim
     if frames.exists() and _made_with(settings) != key:
         shutil.rmtree(frames)
     frames.mkdir(parents=True, exist_ok=True)
-    _write_json(settings, key)
+    write_json(settings, key)
     height, width = target.image.shape[:2]
-    wanted, free = _BYTES_PER_PIXEL * total * width * height, shutil.disk_usage(frames).free
+    missing = total - count_frames(frames)
+    wanted, free = _BYTES_PER_PIXEL * missing * width * height, shutil.disk_usage(frames).free
     if wanted > free:
         raise VideoError(
-            f"{total} frames of {width} x {height} pixels need about {wanted / 1e6:.0f} MB while they are made, and "
+            f"{missing} frames of {width} x {height} pixels need about {wanted / 1e6:.0f} MB while they are made, and "
             f"{free / 1e6:.0f} MB are free; make room, take a smaller picture or a shorter clip."
         )
     return frames
@@ -281,8 +283,3 @@ def _measured(
 
 def _teller(tell: Tell | None, step: Step) -> Callable[[Progress], None] | None:
     return None if tell is None else lambda progress: tell(Report(step=step, progress=progress))
-
-
-def _write_json(path: Path, value: object) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

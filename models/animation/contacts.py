@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from models.animation.easing import eased
 from models.animation.skeleton import Actor, Array
 from models.pose.landmarks import LEFT_SHOULDER, RIGHT_SHOULDER
 from models.pose.span import SIDES, Side
 
 _FACE_PLACES = [10, 151, 9, 168, 1, 2, 13, 14, 17, 61, 291, 152, 175, 172, 397, 58, 288, 234, 454, 127, 356,
                 50, 280, 205, 425, 33, 263, 133, 362, 105, 334, 54, 284, 93, 323, 132, 361]  # fmt: skip
-_BODY_PLACES = [7, 8, LEFT_SHOULDER, RIGHT_SHOULDER]
 _TORSO = [(side, down) for down in (0.12, 0.45, 0.80, 1.15) for side in (-0.32, 0.0, 0.32)]
 _TORSO_DEPTH = 0.33  # skin of the chest before the shoulders, in shoulder widths
 
@@ -118,7 +118,7 @@ def together(hands: dict[Side, Array], palm: float) -> Array:
         left, right = (hands[side][start : start + _CHUNK].astype(np.float32) for side in SIDES)
         gap = (left[:, :, None] - right[:, None]) * np.array([1, 1, DEPTH_SHARE], np.float32)
         parts.append(np.linalg.norm(gap, axis=-1).min(axis=(1, 2)) / palm)
-    return _smooth((_APART - np.concatenate(parts)) / (_APART - _TOGETHER))
+    return eased((_APART - np.concatenate(parts)) / (_APART - _TOGETHER))
 
 
 def keep_together(
@@ -152,10 +152,5 @@ def on_forearm(
     wanted = there[0][:, None] + along * new_bone[:, None] + scale * beside - scale * (hand - hand[:, :1])
     say = 1 / (away**2 + _TOUCH) ** 2
     place = (say[..., None] * wanted).sum(axis=1) / say.sum(axis=1)[:, None]
-    share = _smooth((_APART - away.min(axis=1)) / (_APART - _TOGETHER))
+    share = eased((_APART - away.min(axis=1)) / (_APART - _TOGETHER))
     return wrist + share[:, None] * (place - wrist), share
-
-
-def _smooth(share: Array) -> Array:
-    share = np.clip(share, 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))

@@ -9,16 +9,12 @@ Shapes: T frames. Points are (T, K, 3) in pixels, z growing away from the camera
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from models.animation.easing import Array, eased
 from models.lexicon.avatar_figure import ARM
 from models.pose.span import SIDES, Side
-
-Array = NDArray[np.floating[Any]]
 
 _SURE_WAY = 0.08  # shoulder widths of detected depth from which its direction is believed
 _LONGEST = 1.15  # of the usual length: bones that come to the camera look longer than they are
@@ -75,5 +71,4 @@ def settled_hands(
 
 def _between(distance: Array, near: float, far: float) -> Array:
     """1 up to `near`, 0 from `far` on, smooth in between."""
-    share = np.clip((far - distance) / (far - near), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
+    return eased((far - distance) / (far - near))

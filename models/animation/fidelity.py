@@ -11,11 +11,9 @@ Human Detection with Flexible Mixtures of Parts" (2013). Hands are measured as i
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
 
-from models.animation.flicker import FlickerMeter, moving_parts
+from models.animation.flicker import moving_parts
 from models.animation.identity import FaceOf
 from models.animation.target import Image, Target
 from models.errors import VideoError
-from models.files import replacing, safe_name
+from models.files import safe_name, write_json
 from models.lexicon.avatar_figure import Figure, figure
 from models.lexicon.legibility import compare
 from models.pose import landmarks
 from models.pose.holistic import HolisticSession
-from models.pose.span import SIDES, raised_hand
+from models.pose.span import HAND_OF, SIDES, raised_hand
 from models.progress import Cancelled, Meter, Progress
+from models.synthesis.metrics import FlickerMeter
 from models.video import VideoReader
 
 HANDS_FOUND, HAND_DISTANCE, PCK_10, SAME_FACE, STEADY = 0.95, 0.15, 0.90, 0.80, 2.0
@@ -84,8 +83,7 @@ class Fidelity:
 
     def write_json(self, path: Path) -> None:
         """The figures as a JSON file."""
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_json(path, self.to_dict())
 
     def lines(self) -> tuple[str, ...]:
         """The figures in sentences, each with the aim and whether it is met."""
@@ -123,7 +121,8 @@ def measure(
     size = pose.header.dimensions
     fig = figure(pose, size.width, size.height)
     wanted = _sample(total, max_frames)
-    progress = Meter(len(wanted) + _LEAD * sum(1 for _ in _pieces(wanted)), tell)
+    leading = {index - before for index in wanted for before in range(1, min(_LEAD, index) + 1)} - wanted
+    progress = Meter(len(wanted) + len(leading), tell)
     count = 0
     with HolisticSession() as session:
         meter = _Meter(session, pose, fig, target, embed)
@@ -134,7 +133,7 @@ def measure(
             if index in wanted:
                 meter.add(index, frame)
                 progress.count()
-            elif any(index + ahead in wanted for ahead in range(1, _LEAD + 1)):
+            elif index in leading:
                 session.process(frame)  # so that the tracker has found the hands when they count
                 progress.count()
     if count != total:
@@ -228,7 +227,7 @@ def _only_raised(pose: Pose) -> Pose:
     if not any(up.any() for up in raised.values()):
         return pose
     for side, up in raised.items():
-        start = landmarks.component_start(pose, landmarks.LEFT_HAND if side == "left" else landmarks.RIGHT_HAND)
+        start = landmarks.component_start(pose, HAND_OF[side])
         sure[~up, :, start : start + landmarks.NUM_HAND] = 0
     return landmarks.with_arrays(pose, data, sure)
 
@@ -252,11 +251,6 @@ def _sample(total: int, most: int) -> frozenset[int]:
     piece = min(_PIECE, max(1, most // _LEAST_PIECES))
     starts = np.linspace(0, total - piece, most // piece).round().astype(int)
     return frozenset(int(start) + step for start in starts for step in range(piece))
-
-
-def _pieces(wanted: frozenset[int]) -> Iterator[list[int]]:
-    for _, group in groupby(enumerate(sorted(wanted)), key=lambda pair: pair[1] - pair[0]):
-        yield [index for _, index in group]
 
 
 def _fitted(frames: Iterable[Image] | Path, width: int, height: int) -> Iterator[Image]:

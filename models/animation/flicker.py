@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lexicon.avatar_figure import ARM, Figure
-from models.synthesis.metrics import FlickerMeter
-
-__all__ = ["FlickerMeter", "moving_parts"]
 
 
 def moving_parts(fig: Figure, index: int) -> NDArray[np.bool_]:

@@ -131,19 +131,25 @@ def video_to_frames(
 ) -> int:
     """Write every frame of a video as `0001.jpg …`; returns how many. The folder has to be new or empty.
 
-    Raises VideoError for a video that cannot be read and a folder that holds something, Cancelled when stopped.
+    Raises VideoError for a video that cannot be read and a folder that holds something, Cancelled when stopped; then
+    the folder is left empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise VideoError(f"{safe_name(folder)}: there is something of this name already; choose a new folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    with VideoReader(video, ReadOptions(fps=fps)) as reader:
-        meter = Meter(reader.expected_frames, progress)
-        count = 0
-        for count, frame in enumerate(reader, start=1):
-            if should_stop is not None and should_stop():
-                raise Cancelled
-            write_frame(folder, count - 1, frame)
-            meter.count()
+    count = 0
+    try:
+        with VideoReader(video, ReadOptions(fps=fps)) as reader:
+            meter = Meter(reader.expected_frames, progress)
+            for count, frame in enumerate(reader, start=1):
+                if should_stop is not None and should_stop():
+                    raise Cancelled
+                write_frame(folder, count - 1, frame)
+                meter.count()
+    except BaseException:  # Ctrl-C, too; a folder with a part of the frames would be refused the next time
+        for index in range(count):
+            frame_path(folder, index).unlink(missing_ok=True)
+        raise
     meter.finish()
     return count
 

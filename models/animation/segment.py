@@ -119,8 +119,8 @@ def _limbs(pose: Pose, scale: float, size: tuple[int, int]) -> tuple[NDArray[np.
 
 def _connected(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The parts of a mask that hold a seed; all of it when there is no seed in it."""
-    count, labels = cv2.connectedComponents((mask | seeds).astype(np.uint8))
-    wanted = np.unique(labels[seeds & (labels > 0)]) if count else []
+    _, labels = cv2.connectedComponents((mask | seeds).astype(np.uint8))
+    wanted = np.unique(labels[seeds & (labels > 0)])
     return np.isin(labels, wanted) if len(wanted) else mask
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -26,6 +27,7 @@ _WIDTH, _ABOVE, _BELOW = 3.8, 1.5, 2.2  # the signing space in shoulder widths: 
 _FULL_BODY = 1.3  # a picture this much larger than the signing space, on either axis, is cut to it
 _MOST_ENLARGED = 3.0
 _SURE = 0.5
+_LOOKING = threading.Lock()  # pictures are read by several pages at a time, and there is one reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,7 @@ def _real(picture: Image, faces: list[Box]) -> list[Box]:
     if len(faces) < 2:
         return faces
     kept = []
-    for index, (left, top, right, bottom) in enumerate(faces):
-        crop = people.boxes(faces, picture.shape)[index]
+    for (left, top, right, bottom), crop in zip(faces, people.boxes(faces, picture.shape), strict=True):
         pose = _landmarks(np.ascontiguousarray(picture[crop[1] : crop[3], crop[0] : crop[2]]))
         x, y = landmarks.component(pose, landmarks.FACE)[0][0].mean(axis=0)[:2] + crop[:2]
         if landmarks.seen(pose, landmarks.FACE)[0] and left <= x <= right and top <= y <= bottom:
@@ -123,17 +124,18 @@ def _choose(faces: list[Box], person: int | None) -> int:
 
 def _landmarks(image: Image) -> Pose:
     """One frame of landmarks of the person in the picture."""
-    session = _session()
-    session.reset()
-    for _ in range(_LOOKS):
-        points, confidence = session.process(image)
+    with _LOOKING:
+        session = _session()
+        session.reset()
+        for _ in range(_LOOKS):
+            points, confidence = session.process(image)
     height, width = image.shape[:2]
     return landmarks.holistic_pose(points[None], confidence[None], fps=25, width=width, height=height)
 
 
 @cache
 def _session() -> HolisticSession:
-    """The reader of this process."""
+    """The reader of this process; for who holds `_LOOKING`."""
     return HolisticSession(min_detection_confidence=0.4)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.errors import SignError
+from studio.cli.typed import changes, command
 
 if TYPE_CHECKING:
     from studio.cli.bar import Bar
@@ -45,30 +45,19 @@ def ablate(
         model=model,
         preset=preset or next(iter(find(model).presets)),
         data="" if data is None else str(data),
-        changes=_changes(settings or []),
+        changes=changes(settings),
     )
     config, folder = order.config(), order.folder()
     folder.mkdir(parents=True, exist_ok=True)
-    command = shlex.join(["signstudio", *sys.argv[1:]])
     try:
         with Bar("Starting") as bar:
-            table = ablation.ablate(study, config, folder, out, steps, _Shown(bar), names=only or [], command=command)
+            table = ablation.ablate(study, config, folder, out, steps, _Shown(bar), names=only or [], command=command())
     except (Cancelled, KeyboardInterrupt):
         typer.echo("Stopped; the same command goes on from the last checkpoint.", err=True)
         raise typer.Exit(130) from None
     for line in ablation.markdown(study, table):
         typer.echo(line)
     typer.echo(out / f"{ablation.TABLE}.json", err=True)
-
-
-def _changes(settings: list[str]) -> dict[str, str]:
-    changes = {}
-    for one in settings:
-        path, equals, value = one.partition("=")
-        if not equals:
-            raise SignError(f"--set {one}: write it as SETTING=VALUE, such as loop.steps=200.")
-        changes[path.strip()] = value
-    return changes
 
 
 class _Shown:
@@ -79,8 +68,7 @@ class _Shown:
 
     def __call__(self, words: str, done: int, total: int) -> None:
         if sys.stderr.isatty():
-            self._bar.say(words)
-            self._bar.count(done, total)
+            self._bar.part(words, done, total)
             return
         now = time.monotonic()
         if words != self._said[0] or now - self._said[1] > _SAY_EVERY_S:

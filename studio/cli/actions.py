@@ -11,6 +11,7 @@ import typer
 
 from models.errors import SignError
 from studio.cli.bar import Bar
+from studio.cli.typed import RunName, command
 
 cli = typer.Typer(help="Recognize what is done with objects in short clips.", no_args_is_help=True)
 
@@ -37,6 +38,7 @@ def recognize(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a list, one entry for each clip.")] = False,
 ) -> None:
     """Print the five likeliest labels of each clip, and what was missing; write the clip with what the model saw."""
+    from models.files import own_names
     from studio import actions
     from studio.jobs import Jobs
 
@@ -45,16 +47,14 @@ def recognize(
         raise SignError(f"{len(clips)} clips cannot share the id {video_id!r}; give them one at a time.")
     if annotations is not None and not annotations.exists():
         raise SignError(f"There is no file or folder {annotations}; give the annotations of Something-Else.")
-    folder, names, told = actions.model_folder(model, Jobs()), _names(clips), []
+    folder, names, told = actions.model_folder(model, Jobs()), own_names(clips), []
     try:
         with Bar("Loading the model") as bar:
             recognizer = actions.open_model(folder)
             typer.echo(recognizer.description, err=True)
             for clip in clips:
                 try:
-                    seen = actions.see(
-                        recognizer, clip, annotations, video_id, hands=hands, tell=lambda *one: _count(bar, *one)
-                    )
+                    seen = actions.see(recognizer, clip, annotations, video_id, hands=hands, tell=bar.part)
                     stem = None if out is None else out / names[clip]
                     if stem is not None:
                         bar.say("Drawing where it looked")
@@ -90,25 +90,21 @@ def labels(model: Annotated[str | None, typer.Argument(help=MODEL)] = None) -> N
 
 @cli.command()
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Its name in `train list`, or its folder.")],
+    run: RunName,
     split: Annotated[
         str | None, typer.Option(help="The name of the split's file, as validation or compositional; test unless set.")
     ] = None,
     pictures: Annotated[bool, typer.Option(help="Draw figures and write the page.")] = True,
 ) -> None:
     """Judge the model of a run on clips that it was not trained on; figures and a page are in RUN/evaluation."""
-    import shlex
-    import sys
-
     from models.recognition.multistream.evaluate import evaluate as judge
     from studio.jobs import Jobs
     from studio.trained import find_run
 
-    made, command = find_run(run, Jobs()), shlex.join(["signstudio", *sys.argv[1:]])
-
+    made = find_run(run, Jobs())
     try:
         with Bar("Evaluating") as bar:
-            found = judge(made, split, command=command, tell=lambda *told: _count(bar, *told), pictures=pictures)
+            found = judge(made, split, command=command(), tell=bar.part, pictures=pictures)
     except KeyboardInterrupt:
         typer.echo("Stopped; nothing was written. Run the same command to begin again.", err=True)
         raise typer.Exit(130) from None
@@ -130,26 +126,6 @@ def _clips(paths: Sequence[Path]) -> tuple[list[Path], int]:
             failed += 1
             typer.echo(f"{path}: {error}", err=True)
     return list(dict.fromkeys(found)), failed
-
-
-def _names(clips: Sequence[Path]) -> Mapping[Path, str]:
-    """What the files of each clip are called: numbered where clips have one name."""
-    from models.files import slug
-
-    names: dict[Path, str] = {}
-    for clip in clips:
-        name, number = slug(clip), 1
-        while name in names.values():
-            number += 1
-            name = f"{slug(clip)}-{number}"
-        names[clip] = name
-    return names
-
-
-def _count(bar: Bar, words: str, done: int, total: int) -> None:
-    bar.say(words)
-    if total:
-        bar.count(done, total)
 
 
 def _say(told: Mapping[str, Any], stem: Path | None) -> None:

@@ -231,9 +231,7 @@ def compare(
     found = {}
     for name, chosen in runs.items():
         with Bar(name) as bar:
-            made = make(
-                person, driving, out / name.replace(" ", "-"), chosen, lambda report, bar=bar: bar.report(report)
-            )
+            made = make(person, driving, out / name.replace(" ", "-"), chosen, bar.report)
         if made.fidelity is not None:
             found[name] = made.fidelity
     table = compare_table(found)

@@ -35,6 +35,12 @@ class Bar:
         """What is being done now."""
         self._bar.update(self._task, description=words)
 
+    def part(self, words: str, done: int, total: int | None) -> None:
+        """What is being done now, how much of it is done, and of how much; 0 or None where that cannot be counted."""
+        self.say(words)
+        if total:
+            self.count(done, total)
+
     def frames(self, report: Progress) -> None:
         """Frames of one clip."""
         rate = f"{report.frames_per_s:.0f} frames/s"

@@ -10,6 +10,7 @@ import typer
 
 from models.errors import SignError
 from studio.cli.bar import Bar
+from studio.cli.typed import RunName, command
 
 if TYPE_CHECKING:
     from models.synthesis.products import BaseActionProducts, BaseActionStep
@@ -90,10 +91,14 @@ def generate(
     failed = 0
     try:
         with Bar("Loading the model") as bar:
+
+            def tell(step: BaseActionStep) -> None:
+                bar.part(step.words, step.done, step.total)
+
             pipeline, mark = base_actions.open_model(folder, weights), base_actions.mark_of(folder)
             for word in list(dict.fromkeys(words or pipeline.words)):
                 try:
-                    made = base_actions.made_or_make(pipeline, word, out, chosen, mark, lambda step: _tell(bar, step))
+                    made = base_actions.made_or_make(pipeline, word, out, chosen, mark, tell)
                     _say(made, lexicon)
                 except SignError as error:
                     failed += 1
@@ -143,7 +148,7 @@ def add(
 
 @cli.command()
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Its name in `train list`, or its folder.")],
+    run: RunName,
     split: Annotated[str, typer.Option(help="Which samples: test, val or train.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="Samples at most; all unless set.")] = None,
     sampler: Annotated[str, typer.Option(help="ddim, dpm or lcm.")] = "ddim",
@@ -155,43 +160,21 @@ def evaluate(
     weights: Weights = None,
 ) -> None:
     """Judge the model of a run on samples that it was not trained on; figures and a page are in RUN/evaluation."""
-    import shlex
-    import sys
-
     from models.synthesis.evaluate import evaluate as judge
     from models.synthesis.sampling import SamplingOptions
     from studio.jobs import Jobs
     from studio.trained import find_run
 
     chosen = SamplingOptions(sampler=sampler, steps=steps, guidance=guidance, seed=seed)  # type: ignore[arg-type]
-    made, command = find_run(run, Jobs()), shlex.join(["signstudio", *sys.argv[1:]])
+    made = find_run(run, Jobs())
     try:
         with Bar("Evaluating") as bar:
-            found = judge(
-                made,
-                split,
-                command=command,
-                tell=lambda *told: _count(bar, *told),
-                limit=limit,
-                options=chosen,
-                weights=weights,
-            )
+            found = judge(made, split, command=command(), tell=bar.part, limit=limit, options=chosen, weights=weights)
     except KeyboardInterrupt:
         typer.echo("Stopped; what was judged is kept. Run the same command to go on.", err=True)
         raise typer.Exit(130) from None
     typer.echo(json.dumps({name: value for name, value in found.items() if name != "config"}, indent=1))
     typer.echo(made.evaluation, err=True)
-
-
-def _tell(bar: Bar, step: BaseActionStep) -> None:
-    bar.say(step.words)
-    if step.total:
-        bar.count(step.done, step.total)
-
-
-def _count(bar: Bar, words: str, done: int, total: int) -> None:
-    bar.say(words)
-    bar.count(done, total)
 
 
 def _say(made: BaseActionProducts, lexicon: Path | None) -> None:

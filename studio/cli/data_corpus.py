@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from studio.cli.bar import Bar
-from studio.cli.phases import Phases, stoppable
+from studio.cli.phases import Phases
+from studio.cli.stopping import stoppable
 
 CORPUS = "corpus.json"
 

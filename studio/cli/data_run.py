@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from studio.cli.bar import Bar
-from studio.cli.phases import Phases, stoppable
+from studio.cli.phases import Phases
+from studio.cli.stopping import asking, stoppable
 
 
 def run(
@@ -24,13 +25,8 @@ def run(
     if not wait:
         made.may_go_on()
     typer.echo(f"The job is in {made.folder}", err=True)
-
-    def ask() -> bool:
-        asked = made.should_stop()
-        made.ask_to_stop()
-        return asked
-
-    with stoppable(f"To go on: signstudio data run --run {made.folder}", ask), Bar("Starting") as bar:
+    to_go_on = f"To go on: signstudio data run --run {made.folder}"
+    with stoppable(to_go_on, asking(made)), Bar("Starting") as bar:
         report = preparing.carry_out(made, Phases(bar, log=True), wait=wait)
     typer.echo(report)
     raise typer.Exit(1 if any(one.failed for one in preparing.phases(made.folder)) else 0)

@@ -10,7 +10,8 @@ import typer
 
 from models.errors import SignError
 from studio.cli.bar import Bar
-from studio.cli.phases import Phases, stoppable
+from studio.cli.phases import Phases
+from studio.cli.stopping import stoppable
 
 _VERBATIM = {"splits", "parts", "labels_unknown", "unknown"}
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from studio.cli.bar import Bar
-from studio.cli.phases import Phases, stoppable
+from studio.cli.phases import Phases
+from studio.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from models.data.pipeline import Plan, WlaslOptions
 
-_SAY_EVERY_S = 15.0
 _FAILURES_SHOWN = 10
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from studio.cli.bar import Bar
-from studio.cli.phases import Phases, stoppable
+from studio.cli.phases import Phases
+from studio.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from models.data.words import WordOptions, WordPlan

@@ -10,13 +10,10 @@ import typer
 from models.errors import LexiconError, SignError
 from studio.cli import lexicon_tools
 from studio.cli.bar import Bar
+from studio.cli.pose import read_sharp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import numpy as np
-    from numpy.typing import NDArray
-    from pose_format import Pose
 
     from models.lexicon.signs import Entry, Lexicon
 
@@ -106,7 +103,7 @@ def add(
     from models.pose.quality import assess
 
     gloss = recordings.checked_gloss(gloss)  # before the slow part
-    pose, sharpness = _read(source)
+    pose, sharpness = read_sharp(source)
     report = assess(pose, sharpness)
     typer.echo("\n  ".join(report.lines()))
     if report.verdict == "reject" and not anyway:
@@ -220,17 +217,3 @@ def _describe(lexicon: Lexicon, entry: Entry, number: int) -> list[str]:
         if value:
             lines.append(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}")
     return lines
-
-
-def _read(source: Path) -> tuple[Pose, NDArray[np.float32] | None]:
-    """The pose of a clip or .pose file, and the sharpness of its frames where that is known."""
-    from models.pose.extract import extract_pose
-    from models.pose.files import read_pose
-    from models.pose.record import read_sharpness
-
-    if source.suffix.lower() == ".pose":
-        pose = read_pose(source)
-        return pose, read_sharpness(source, len(pose.body.data))
-    with Bar("Reading the pose") as bar:
-        result = extract_pose(source, progress=bar.frames)
-    return result.pose, result.sharpness

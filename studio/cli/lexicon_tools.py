@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from models.errors import SignError
+from studio.cli.bar import Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from models.lexicon.phonology import SignEntry
 
 Glosses = Annotated[
@@ -43,9 +40,9 @@ def check(
     from models.lexicon.legibility import CheckOptions, check_legibility
 
     entries = _entries(glosses, theme)
-    with _bar("Drawing and reading") as progress:
+    with Bar("Drawing and reading") as bar:
         report = check_legibility(
-            entries, CheckOptions(signers=signers, through_video=through_video), workers=workers, progress=progress
+            entries, CheckOptions(signers=signers, through_video=through_video), workers=workers, progress=bar.count
         )
     typer.echo(report.table())
     typer.echo(f"\n{report.summary()}")
@@ -76,8 +73,8 @@ def sheet(
 
     entries = _entries(glosses, theme)
     who = None if signer is None else person(signer)
-    with _bar("Drawing") as progress:
-        pages = write_sheets(out, entries, SheetOptions(frames=frames), who, progress=progress)
+    with Bar("Drawing") as bar:
+        pages = write_sheets(out, entries, SheetOptions(frames=frames), who, progress=bar.count)
     for page in pages:
         typer.echo(page)
 
@@ -108,8 +105,8 @@ def render(
     entries = _entries(glosses, theme)
     made = kept = 0
     try:
-        with _bar("Rendering") as progress:
-            for take in render_dataset(entries, out, options, workers=workers, progress=progress):
+        with Bar("Rendering") as bar:
+            for take in render_dataset(entries, out, options, workers=workers, progress=bar.count):
                 made, kept = made + take.made, kept + take.kept
     except KeyboardInterrupt:
         typer.echo("Stopped; what was done is kept. Run the same command to go on.", err=True)
@@ -140,15 +137,3 @@ def _entries(glosses: str | None, theme: str | None) -> list[SignEntry]:
     if not found:
         raise SignError(f"No sign is in --glosses {glosses!r}" + (f" and theme {theme}." if theme else "."))
     return found
-
-
-@contextmanager
-def _bar(words: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time left; takes how many are done and of how many."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -12,10 +12,11 @@ from models.errors import SignError
 from studio.cli.bar import Bar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pose_format import Pose
 
     from models.pose.batch import ClipOutcome
-    from models.pose.quality import QualityReport
 
 cli = typer.Typer(help="From a signing video to landmarks, and what is made of them.", no_args_is_help=True)
 
@@ -100,7 +101,7 @@ def preview(
     from models.pose.preview import write_openpose_video, write_preview, write_skeleton
 
     with Bar("Reading the pose") as bar:
-        alone = source.suffix == ".pose"
+        alone = _is_pose(source)
         found = read_pose(pose or source) if alone or pose else extract_pose(source, progress=bar.frames).pose
     with Bar("Drawing") as bar:
         if mode == "openpose":
@@ -129,6 +130,7 @@ def clean(
     anonymize: Annotated[bool, typer.Option(help="Give the signer average proportions.")] = False,
 ) -> None:
     """Write cleaned poses, ready for lexicons and models."""
+    from models.files import own_names
     from models.pose.clean import CleanOptions
     from models.pose.clean import clean as clean_pose
     from models.pose.files import read_pose, write_pose
@@ -143,8 +145,8 @@ def clean(
         anonymize=anonymize,
     )
     failures = []
-    for path in find(poses, POSE_SUFFIXES):
-        target = out / path.name if out else path.with_suffix(".clean.pose")
+    for path, name in own_names(find(poses, POSE_SUFFIXES), _stem).items():
+        target = out / f"{name}.pose" if out else path.with_suffix(".clean.pose")
         try:
             write_pose(target, clean_pose(read_pose(path), options))
         except SignError as error:
@@ -162,18 +164,21 @@ def quality(
     ] = None,
 ) -> None:
     """Judge clips or poses: keep, review or reject, and why. Blur is only known of clips extracted by this studio."""
+    from models.files import own_names
     from models.pose.products import write_quality
+    from models.pose.quality import assess
     from models.pose.quality_figure import write_quality_png
     from studio.inputs import VIDEO_SUFFIXES, find
 
     failures = []
-    for path in find(sources, VIDEO_SUFFIXES | POSE_SUFFIXES):
+    for path, name in own_names(find(sources, VIDEO_SUFFIXES | POSE_SUFFIXES), _stem).items():
         try:
-            pose, report = _assess(path)
+            pose, sharpness = read_sharp(path)
+            report = assess(pose, sharpness)
             typer.echo("\n  ".join([f"{path}", *report.lines()]))
             if out is not None:
-                write_quality(out / f"{path.stem}-quality.json", report)
-                write_quality_png(out / f"{path.stem}-timeline.png", pose, report)
+                write_quality(out / f"{name}-quality.json", report)
+                write_quality_png(out / f"{name}-timeline.png", pose, report)
         except SignError as error:
             failures.append(str(error))
     _fail(failures)
@@ -204,7 +209,7 @@ def export(
         typer.echo(csv)
     if openpose is not None:
         people = to_openpose(found)
-        if openpose.suffix == ".json":
+        if openpose.suffix.lower() == ".json":
             write_clip(openpose, people, size.width, size.height, body=body)
         else:
             write_frames(openpose, people, size.width, size.height, stem=pose.stem, body=body)
@@ -242,18 +247,26 @@ def sources(weights: Weights = WEIGHTS) -> None:
         typer.echo(f"{detector.name}: {'ready' if detector.ready else detector.what_to_do}")
 
 
-def _assess(path: Path) -> tuple[Pose, QualityReport]:
+def read_sharp(path: Path) -> tuple[Pose, NDArray[np.float32] | None]:
+    """The pose of a clip or .pose file, and the sharpness of its frames where that is known."""
     from models.pose.extract import extract_pose
     from models.pose.files import read_pose
-    from models.pose.quality import assess
     from models.pose.record import read_sharpness
 
-    if path.suffix == ".pose":
+    if _is_pose(path):
         pose = read_pose(path)
-        return pose, assess(pose, read_sharpness(path, len(pose.body.data)))
+        return pose, read_sharpness(path, len(pose.body.data))
     with Bar(f"Reading {path.name}") as bar:
         result = extract_pose(path, progress=bar.frames)
-    return result.pose, assess(result.pose, result.sharpness)
+    return result.pose, result.sharpness
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def _is_pose(path: Path) -> bool:
+    return path.suffix.lower() in POSE_SUFFIXES
 
 
 def _report(outcomes: Iterable[ClipOutcome]) -> None:

@@ -32,9 +32,10 @@ def run(
     model: Model = None,
 ) -> None:
     """Print the glosses of each clip with times and confidence; write them for ELAN and as captions."""
-    from models.files import slug
-    from models.recognition.exports import write_csv, write_eaf, write_json, write_vtt
+    from models.files import own_names
+    from studio.recognizing import write_recognition
 
+    names = own_names(clips)
     answer = _of_pictures(model) if model is not None and _looks_at_pictures(model) else _of_landmarks(lexicon, model)
     failed = 0
     for clip in clips:
@@ -47,16 +48,12 @@ def run(
         typer.echo(f"{clip.name}: {' '.join(found.glosses) or 'no known sign'}")
         for segment in found.segments:
             told = ", ".join(f"{one.gloss} {one.confidence:.0%}" for one in segment.candidates)
-            name = segment.gloss or "unknown"
-            typer.echo(f"  {segment.start_ms / 1000:6.2f}-{segment.end_ms / 1000:.2f} s  {name}  ({told})")
+            gloss = segment.gloss or "unknown"
+            typer.echo(f"  {segment.start_ms / 1000:6.2f}-{segment.end_ms / 1000:.2f} s  {gloss}  ({told})")
         for remark in found.remarks:
             typer.echo(f"  {remark}")
         if out is not None:
-            name = slug(clip)
-            write_json(out / f"{name}.json", found, clip.name)
-            write_vtt(out / f"{name}.vtt", found)
-            write_csv(out / f"{name}.csv", found)
-            write_eaf(out / f"{name}.eaf", found, clip.name)
+            write_recognition(found, out / names[clip], clip)
     if failed:
         raise typer.Exit(1)
 
@@ -202,9 +199,4 @@ def _prepare(data: Path, recipe: Recipe, workers: int | None) -> None:
     from models.recognition.recipe import prepare
 
     with Bar("Making data") as bar:
-
-        def tell(words: str, done: int, total: int) -> None:
-            bar.say(words)
-            bar.count(done, total)
-
-        prepare(data, recipe, tell, workers)
+        prepare(data, recipe, bar.part, workers)

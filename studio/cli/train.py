@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from models.errors import SignError
 from studio.cli.ablate import ablate
 from studio.cli.bar import Bar
+from studio.cli.stopping import asking, stoppable
+from studio.cli.typed import RunName, changes
 
 if TYPE_CHECKING:
     from models.training.run import Run, Status
@@ -28,7 +29,6 @@ Preset = Annotated[
 ]
 Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder of data; demo data is made unless set.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, as in --set loop.steps=200; repeatable.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Its name in `train list`, or its folder.")]
 
 _SAY_EVERY_S = 5.0
 
@@ -53,7 +53,6 @@ def run(
 
     On several GPUs or machines: accelerate launch -m studio.cli train run …
     """
-    from models.progress import Cancelled
     from models.training.run import Run
     from studio import training
     from studio.jobs import Jobs
@@ -62,20 +61,17 @@ def run(
         if out is None and training.processes() > 1:
             raise SignError("Several processes train together; give them one folder by --out.")
         order = _order(model, preset, data, settings, name)
-        made = _made(training.create, Jobs(), order, out)
+        made = _made(Jobs(), order, out)
     else:
         made = Run(folder.absolute())
         made.config()  # says what is wrong with the folder
         if not wait:
             made.may_go_on()
-    _end_well(made)
     typer.echo(f"The run is in {made.folder}", err=True)
-    try:
-        with Bar("Starting") as bar:
-            training.carry_out(made, _Shown(made, bar), wait=wait)
-    except (Cancelled, KeyboardInterrupt):
-        typer.echo(f"Stopped. To go on: signstudio train run --run {made.folder}", err=True)
-        raise typer.Exit(130) from None
+    to_go_on = f"To go on: signstudio train run --run {made.folder}"
+    saving = "Saving, and ending after this step"
+    with stoppable(to_go_on, asking(made), stopping=saving), Bar("Starting") as bar:
+        training.carry_out(made, _Shown(made, bar), wait=wait)
     if made.model.is_dir():
         typer.echo(made.model)
 
@@ -151,9 +147,10 @@ def resume(name: RunName) -> None:
 def evaluate(name: RunName) -> None:
     """Judge the model of a run on data that it was not trained on; figures and a page are in RUN/evaluation."""
     from studio import training
+    from studio.jobs import Jobs
+    from studio.trained import find_run
 
-    jobs, run_id = _found(name)
-    made = jobs.run(run_id)
+    made = find_run(name, Jobs())
     typer.echo(json.dumps(training.evaluate(made), indent=1))
     if made.evaluation.is_dir():
         typer.echo(made.evaluation, err=True)
@@ -166,9 +163,10 @@ def export(
 ) -> None:
     """Copy the model of a run, its best weights, to a folder of its own."""
     from studio import training
+    from studio.jobs import Jobs
+    from studio.trained import find_run
 
-    jobs, run_id = _found(name)
-    typer.echo(training.export(jobs.run(run_id), out))
+    typer.echo(training.export(find_run(name, Jobs()), out))
 
 
 def _order(
@@ -179,24 +177,22 @@ def _order(
 
     if model is None:
         raise SignError(f"What is to be trained? Name it by --model: {', '.join(TRAINABLES)}.")
-    changes: dict[str, Any] = {}
-    for one in settings or []:
-        path, equals, value = one.partition("=")
-        if not equals:
-            raise SignError(f"--set {one}: write it as SETTING=VALUE, such as loop.steps=200.")
-        changes[path.strip()] = value
-    chosen = preset or next(iter(find(model).presets))
-    return Order(model=model, preset=chosen, data="" if data is None else str(data), name=name, changes=changes)
+    return Order(
+        model=model,
+        preset=preset or next(iter(find(model).presets)),
+        data="" if data is None else str(data),
+        name=name,
+        changes=changes(settings),
+    )
 
 
-def _made(create: Any, jobs: Jobs, order: Order, out: Path | None) -> Run:
+def _made(jobs: Jobs, order: Order, out: Path | None) -> Run:
     """A new run; where several processes train together, the one that the first of them makes."""
     from models.training.run import Run
     from studio import training
 
     if training.is_first():
-        made: Run = create(jobs, order, None if out is None else out.absolute())
-        return made
+        return training.create(jobs, order, None if out is None else out.absolute())
     assert out is not None
     made = Run(out.absolute())
     for _ in range(600):
@@ -207,27 +203,12 @@ def _made(create: Any, jobs: Jobs, order: Order, out: Path | None) -> Run:
 
 
 def _found(name: str) -> tuple[Jobs, str]:
-    """The runs that a name or a folder is among, and its id."""
+    """The runs that the one of this name, id or folder is among, and its id."""
     from studio.jobs import Jobs
+    from studio.trained import find_run
 
-    folder = Path(name)
-    if (folder / "config.json").is_file():
-        folder = folder.absolute()
-        return Jobs(folder.parent), folder.name
-    return Jobs(), name
-
-
-def _end_well(made: Run) -> None:
-    """Ctrl-C, and what a cluster sends before it takes a machine away, save and end; the second time, end at once."""
-
-    def ask(_number: int, _frame: object) -> None:
-        if made.should_stop():
-            raise KeyboardInterrupt
-        made.ask_to_stop()
-        typer.echo("\nSaving, and ending after this step; once more to end at once.", err=True)
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+    folder = find_run(name, Jobs()).folder
+    return Jobs(folder.parent), folder.name
 
 
 class _Shown:

@@ -122,8 +122,7 @@ class MakingVerbs:
             clip: The clip to draw over, where begin is "clip".
         """
         required(word.strip(), text(NO_WORD))
-        known = base_actions.models(self._jobs)
-        picked = base_actions.find_model(model or next((one.name for one in known), None), self._jobs)
+        picked = base_actions.find_model(model, self._jobs)
         chosen = base_options(clip, source, speed, enlarge, sampler, steps, guidance, seed, begin, strength)
         if chosen["clip"] is not None:
             check_clip(chosen["clip"], self._limits)

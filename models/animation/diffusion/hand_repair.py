@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -43,7 +44,7 @@ class Crop:
     """(side, side) 0..1."""
 
 
-def crops(pose: Pose) -> list[list[Crop]]:
+def crops(pose: Pose) -> Iterator[list[Crop]]:
     """The crops of every frame: one for each hand that is in the picture, one for both where they touch."""
     size = pose.header.dimensions
     boxes, points, there = [], [], []
@@ -54,14 +55,12 @@ def crops(pose: Pose) -> list[list[Crop]]:
         boxes.append(_steady(flat, inside))
         points.append(flat)
         there.append(inside)
-    found: list[list[Crop]] = []
     for frame in range(len(pose.body.data)):
         hands = [(boxes[hand][frame], points[hand][frame]) for hand in (0, 1) if there[hand][frame]]
         if len(hands) == 2 and _touch(hands[0][0], hands[1][0]):
             hands = [(_joined(hands[0][0], hands[1][0]), np.concatenate([hands[0][1], hands[1][1]]))]
         made = [_crop(box, hand, size.width, size.height) for box, hand in hands]
-        found.append([crop for crop in made if crop is not None])
-    return found
+        yield [crop for crop in made if crop is not None]
 
 
 def refine_hands(
@@ -73,16 +72,15 @@ def refine_hands(
     *,
     start: int = 0,
     should_stop: Callable[[], bool] | None = None,
-    on_step: Callable[[], None] | None = None,
 ) -> Iterator[Image]:
     """Draw the hands in frames `start`, `start` + 1, ... of a pose once more; raises as `controlnet_frames` does.
 
     pipe: a ControlNet pipeline (`pipelines.load("controlnet", ...)`).
     """
     wanted = replace(options, side=CROP_SIDE, carry=0.0)
-    painter = Painter(pipe, target, wanted, should_stop, on_step, size=(CROP_SIDE, CROP_SIDE))
+    painter = Painter(pipe, target, wanted, should_stop, size=(CROP_SIDE, CROP_SIDE))
     people = to_openpose(pose)
-    for index, (frame, hands) in enumerate(zip(frames, crops(pose)[start:], strict=False), start=start):
+    for index, (frame, hands) in enumerate(zip(frames, islice(crops(pose), start, None), strict=False), start=start):
         out = frame
         for crop in hands:
             part = out[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]

@@ -36,7 +36,6 @@ def controlnet_frames(
     *,
     start: int = 0,
     should_stop: Callable[[], bool] | None = None,
-    on_step: Callable[[], None] | None = None,
 ) -> Iterator[Image]:
     """Draw the frames of a pose (fitted to the target) from `start` on: (H, W, 3) uint8 RGB of the target's size.
 
@@ -44,7 +43,7 @@ def controlnet_frames(
     and seed give the same frames, from any start, unless frames are carried along.
     Raises Cancelled between two steps when `should_stop` says so, SignError when the memory runs out.
     """
-    painter = Painter(pipe, target, options, should_stop, on_step)
+    painter = Painter(pipe, target, options, should_stop)
     total = len(pose.body.data)
     batch = 1 if options.carry else options.batch
     before: Any = None
@@ -68,17 +67,15 @@ class Painter:
         target: Target,
         options: DiffusionOptions,
         should_stop: Callable[[], bool] | None,
-        on_step: Callable[[], None] | None,
         *,
         size: tuple[int, int] | None = None,
     ) -> None:
         """size: (width, height) of the pictures that come out; the target's unless given."""
         self._pipe, self._options = pipe, options
         self._should_stop = should_stop
-        self._callback = interruptible(should_stop, on_step)
+        self._callback = interruptible(should_stop)
         self._out = size or (target.image.shape[1], target.image.shape[0])
-        scale = options.side / max(self._out)
-        self.width, self.height = (max(64, 8 * round(side * scale / 8)) for side in self._out)
+        self.width, self.height = options.drawn_size(*self._out)
         self._device = pipe._execution_device
         with enough_memory():
             self._prompt, self._negative = pipe.encode_prompt(
@@ -108,15 +105,14 @@ class Painter:
 
         options, count = self._options, len(maps)
         seeds = [options.seed + (0 if options.shared_noise else first + index) for index in range(count)]
-        wanted = strength or options.strength
+        wanted = options.strength if strength is None else strength
         with torch.inference_mode(), enough_memory():
             drawn = self._pipe(
                 image=latents,
                 control_image=[pillow(each) for each in maps],
                 height=self.height,
                 width=self.width,
-                # At least one step is drawn, whatever the strength.
-                num_inference_steps=max(options.steps, int(np.ceil(1 / wanted))),
+                num_inference_steps=options.steps_at(wanted),
                 strength=wanted,
                 guidance_scale=options.guidance_scale,
                 controlnet_conditioning_scale=options.controlnet_conditioning_scale,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -96,6 +97,15 @@ class DiffusionOptions:
     def guided(self) -> bool:
         """Whether every step looks at the picture twice, with and without the prompt."""
         return self.guidance_scale > 1
+
+    def drawn_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that pictures of this size are drawn at: whole cells of the decoder."""
+        scale = self.side / max(width, height)
+        return max(64, 8 * round(width * scale / 8)), max(64, 8 * round(height * scale / 8))
+
+    def steps_at(self, strength: float) -> int:
+        """Steps of the whole schedule, of which a share of `strength` is drawn: one at least."""
+        return max(self.steps, math.ceil(1 / strength))
 
     @classmethod
     def of_preset(cls, preset: str, **changes: Any) -> DiffusionOptions:

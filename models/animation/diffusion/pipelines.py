@@ -142,12 +142,10 @@ _NO_MEMORY = (
 )
 
 
-def interruptible(should_stop: Callable[[], bool] | None, on_step: Callable[[], None] | None) -> Callable[..., Any]:
-    """A callback for the end of each step that tells of it, and ends the run between two steps."""
+def interruptible(should_stop: Callable[[], bool] | None) -> Callable[..., Any]:
+    """A callback for the end of each step that ends the run between two steps."""
 
     def step(pipe: Any, _index: int, _time: Any, values: dict[str, Any]) -> dict[str, Any]:
-        if on_step is not None:
-            on_step()
         if should_stop is not None and should_stop():
             pipe._interrupt = True
         return values

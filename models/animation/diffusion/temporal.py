@@ -37,7 +37,6 @@ def animatediff_frames(
     *,
     start: int = 0,
     should_stop: Callable[[], bool] | None = None,
-    on_step: Callable[[], None] | None = None,
 ) -> Iterator[Image]:
     """Draw the frames of a pose (fitted to the target) from `start` on: (H, W, 3) uint8 RGB of the target's size.
 
@@ -51,7 +50,7 @@ def animatediff_frames(
 
     def drawn() -> Iterator[Floats]:
         for low, high in windows[first:]:
-            yield _draw(pipe, target, pose, init, options, range(low, high), should_stop, on_step)
+            yield _draw(pipe, target, pose, init, options, range(low, high), should_stop)
 
     for number, frame in enumerate(blended(windows, drawn(), first), start=windows[first][0]):
         if number >= start:
@@ -66,14 +65,12 @@ def _draw(
     options: DiffusionOptions,
     frames: range,
     should_stop: Callable[[], bool] | None,
-    on_step: Callable[[], None] | None,
 ) -> Floats:
     """One window's frames (N, H, W, 3) float of the target's size."""
     import torch
 
     out = (target.image.shape[1], target.image.shape[0])
-    scale = options.side / max(out)
-    width, height = (max(64, 8 * round(side * scale / 8)) for side in out)
+    width, height = options.drawn_size(*out)
     shown = [*frames, *[frames[-1]] * max(0, _LEAST - len(frames))]
     person = [pillow(target.image)] if options.ip_adapter != "none" else None
     with torch.inference_mode(), enough_memory():
@@ -84,13 +81,13 @@ def _draw(
             negative_prompt=options.negative_prompt if options.guided else None,
             height=height,
             width=width,
-            num_inference_steps=max(options.steps, int(np.ceil(1 / options.strength))),
+            num_inference_steps=options.steps_at(options.strength),
             strength=options.strength,
             guidance_scale=options.guidance_scale,
             controlnet_conditioning_scale=options.controlnet_conditioning_scale,
             ip_adapter_image=person,
             generator=torch.Generator("cpu").manual_seed(options.seed),
-            callback_on_step_end=interruptible(should_stop, on_step),
+            callback_on_step_end=interruptible(should_stop),
             decode_chunk_size=options.batch,
             output_type="np",
         ).frames[0]

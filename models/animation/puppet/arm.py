@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from models.animation.easing import eased
 from models.animation.puppet.sleeve import Bone
 from models.lexicon.avatar_canvas import LIGHT, Array, Image, Layer, bounds
 
@@ -59,8 +60,7 @@ def draw_bone(
     if onto is not None:
         # Where the layer below is half transparent itself, the bone has to be opaque.
         solid = np.clip(4 * _window(onto[0], left, top, alpha.shape) - 3, 0, 1)
-        part = np.clip(ahead * np.float32(1 / min(onto[1], 0.5 * length + 1)), 0, 1)
-        alpha *= 1 - solid * (1 - part * part * (3 - 2 * part))
+        alpha *= 1 - solid * (1 - eased(ahead * np.float32(1 / min(onto[1], 0.5 * length + 1))))
     texture = _lit(bone, np.array([-along[1], along[0]], np.float32), light)
     rows, columns = texture.shape[:2]
     row = np.minimum(np.abs(ahead * np.float32(1 / length)), 1) * np.float32(rows - 1)

@@ -263,10 +263,10 @@ def _shoulder_cap(own: Figure, side: str, shape: tuple[int, ...], size: float = 
     y, x = np.ogrid[: shape[0], : shape[1]]
     distance = np.hypot(x - joint[0], y - joint[1]).astype(np.float32)
     ahead = (x - joint[0]) * along[0] + (y - joint[1]) * along[1]
-    disc = np.clip(size * SHOULDER_CAP * own.shoulders - distance + 0.5, 0, 1)
+    cap = np.clip(size * SHOULDER_CAP * own.shoulders - distance + 0.5, 0, 1)
     top = np.clip(1.7 * SHOULDER_CAP * own.shoulders - distance + 0.5, 0, 1)
     top *= np.clip(0.03 * own.shoulders - ahead + 0.5, 0, 1)
-    return np.asarray(np.maximum(disc, top), np.float32)
+    return np.asarray(np.maximum(cap, top), np.float32)
 
 
 def _neck_fade(own: Figure, shape: tuple[int, int]) -> Image:

@@ -18,7 +18,6 @@ from models.animation.puppet.cut import cut
 from models.animation.puppet.hand import HandPainter
 from models.animation.puppet.head import Head
 from models.animation.puppet.plate import clean_plate
-from models.animation.puppet.skin import skin_of
 from models.animation.puppet.sleeve import sleeves
 from models.animation.puppet.torso import Torso
 from models.animation.target import Image, Target
@@ -55,7 +54,7 @@ class Puppet:
         arms = np.maximum(self._cut.arms["left"].mask, self._cut.arms["right"].mask).astype(np.float32) / 255
         self._plate = clean_plate(replace(target, person=np.maximum(target.person, arms)))
         self._hands = HandPainter(target)
-        self._light = skin_of(target).light_from
+        self._light = self._hands.light_from
         self._head = Head(target, self._cut.head)
         self._bones = sleeves(target, self._cut, self._hands.tone)
         self._torso = Torso(self._cut, fps=float(pose.body.fps))

@@ -33,6 +33,11 @@ class HandPainter:
         """RGB of the person's skin."""
         return self._skin.tone
 
+    @property
+    def light_from(self) -> Array:
+        """(3,) towards the light of the picture."""
+        return self._skin.light_from
+
     def layer(self, points: Array, side: str, *, palm: float, elbow: Array) -> Layer | None:
         """One hand with the beginning of its forearm; None when it is outside of the picture.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
+from models.animation.easing import eased
 from models.animation.target import Target
 from models.lexicon.avatar_canvas import Array, Layer
 from models.pose import landmarks
@@ -129,8 +130,7 @@ class Head:
         body = landmarks.component(target.pose, landmarks.BODY)[0][0]
         chin = float(self._rest[_CHIN, 1])
         base = max(float(body[[11, 12], 1].mean()), chin + 0.25 * self._size)
-        share = np.clip((base - self._nodes[:, 1:]) / (base - chin), 0, 1)
-        return np.asarray(share * share * (3 - 2 * share), np.float32)
+        return np.asarray(eased((base - self._nodes[:, 1:]) / (base - chin)), np.float32)
 
     def _similarity(self, points: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Turn (2, 2) and shift (2,) that carry the head at rest to where it is, within what a neck can do."""

@@ -61,6 +61,14 @@ def smooth_line(values: Array, sigma: float) -> Array:
     return np.asarray(soft, np.float32).reshape(values.shape)
 
 
+def noise_level(image: Image, where: NDArray[np.bool_]) -> float:
+    """Standard deviation of a picture's noise, grey levels, where a mask (H, W) is set; 0 where it is set nowhere."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)
+    # The lower half of the values: edges and things are no noise.
+    return 1.48 * float(np.median(np.abs(fine[where]))) if where.any() else 0.0
+
+
 def lab(rgb: NDArray[np.uint8]) -> Array:
     """(..., 3) Lab colours of an RGB picture (h, w, 3), as floats of 0..255."""
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), np.float32)

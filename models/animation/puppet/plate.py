@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.animation.puppet.pixels import grown, mask_of, noise_level
 from models.animation.target import Image, Target
 
 Floats = NDArray[np.float32]
@@ -26,7 +27,7 @@ def clean_plate(target: Target) -> Image:
     image = target.image
     longest = max(image.shape[:2])
     margin = max(2, round(_MARGIN * longest))
-    hole = cv2.dilate((target.person > 0.02).astype(np.uint8), _disc(margin)) > 0
+    hole = grown(mask_of(target.person > 0.02), margin) > 0
     if hole.all() or not hole.any():
         return image.copy() if not hole.any() else np.full_like(image, image.reshape(-1, 3).mean(axis=0))
     filled = _softened(_along_rows(image, hole), hole, longest)
@@ -81,13 +82,5 @@ def _softened(filled: Floats, hole: NDArray[np.bool_], longest: int) -> Floats:
 
 def _grain(image: Image, hole: NDArray[np.bool_]) -> Floats:
     """Noise as strong as that of the seen background, the same every time; none outside the hole."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)
-    # The lower half of the values: edges and things are no grain.
-    level = 1.48 * float(np.median(np.abs(fine[~hole]))) if (~hole).any() else 0.0
     noise = np.random.default_rng(0).normal(0, 1, (*hole.shape, 1)).astype(np.float32)
-    return np.asarray(noise * level * hole[..., None], np.float32)
-
-
-def _disc(radius: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
+    return np.asarray(noise * noise_level(image, ~hole) * hole[..., None], np.float32)

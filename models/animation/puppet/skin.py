@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.animation.puppet.pixels import noise_level
 from models.animation.target import Image, Target
 from models.lexicon.avatar_canvas import LIGHT, Array, Colour
 from models.pose import landmarks
@@ -15,6 +16,7 @@ from models.pose import landmarks
 _CHEEKS = (50, 101, 118, 205, 280, 330, 347, 425)
 _FOREHEAD = (9, 151, 107, 336)
 _LEAST_PIXELS = 40
+_MOST_GRAIN = 8.0  # grey levels
 _GUESS = (198, 152, 128)  # where no skin is seen at all
 
 
@@ -49,7 +51,7 @@ def skin_of(target: Target) -> Skin:
         tone=(int(tone[0]), int(tone[1]), int(tone[2])),
         contrast=contrast,
         light_from=light_from,
-        grain=_grain(image),
+        grain=min(noise_level(image, np.ones(image.shape[:2], bool)), _MOST_GRAIN),
         softness=_softness(image, target.person),
     )
 
@@ -119,12 +121,6 @@ def _light(image: Image, face: NDArray[np.float32]) -> tuple[Array, float]:
     return np.asarray(direction / np.linalg.norm(direction), np.float32), float(
         np.clip(0.65 + 1.6 * strength, 0.65, 1.2)
     )
-
-
-def _grain(image: Image) -> float:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)
-    return float(np.clip(1.48 * np.median(np.abs(fine)), 0, 8))
 
 
 def _softness(image: Image, person: NDArray[np.float32]) -> float:

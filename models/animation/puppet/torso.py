@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from models.animation.easing import eased
 from models.animation.puppet.cut import Cut
 from models.animation.puppet.warp import Bender
 from models.lexicon.avatar_canvas import Array, Layer
@@ -47,8 +48,7 @@ class Torso:
         if start >= height - 1 or float(np.abs(offset).max()) < 0.05:
             return Layer(x=head.x, y=head.y, rgb=head.rgb, alpha=head.alpha * fade)
         y = np.arange(start, height, dtype=np.float32)[:, None]
-        share = np.clip((y + head.y - self._chin) / (self._base - self._chin), 0, 1)
-        share = share * share * (3 - 2 * share)
+        share = eased((y + head.y - self._chin) / (self._base - self._chin))
         x = np.arange(width, dtype=np.float32)[None] - share * np.float32(offset[0])
         maps = cv2.convertMaps(x, np.broadcast_to(y - share * np.float32(offset[1]), x.shape).copy(), cv2.CV_16SC2)
         rgb, alpha = head.rgb.copy(), head.alpha.copy()
