@@ -6,7 +6,7 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,20 @@ def slug(path: str | os.PathLike[str]) -> str:
     """The file's stem as a name that is safe in any folder: letters, digits, - and _ of ASCII, 1 to 60 of them."""
     stem = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in Path(path).stem)
     return stem.strip("-")[:60].rstrip("-") or "clip"
+
+
+def own_names(paths: Sequence[Path], name: Callable[[Path], str] = slug) -> dict[Path, str]:
+    """A name for what is made of each file: numbered where names are the same, to some disks also in capitals."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in dict.fromkeys(paths):
+        own, number = name(path), 1
+        while own.lower() in taken:
+            number += 1
+            own = f"{name(path)}-{number}"
+        taken.add(own.lower())
+        names[path] = own
+    return names
 
 
 def _values(held: dict[str, Any] | list[Any]) -> Iterable[Any]:

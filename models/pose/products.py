@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pose_format import Pose
 
 from models.errors import SignError
-from models.files import plain_cell, replacing, safe_name, slug
+from models.files import own_names, plain_cell, replacing, safe_name, slug
 from models.pose.batch import BatchProgress, ClipOutcome, extract_many
 from models.pose.clean import CleanOptions, clean
 from models.pose.extract import PoseOptions, extract_pose
@@ -201,17 +201,8 @@ def _teller(tell: Tell | None, step: Step) -> Callable[[Progress], None] | None:
 
 
 def _places(clips: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """A folder and a pose path per clip, numbered where names are the same (to some disks, also in capitals)."""
-    places: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for clip in clips:
-        name, number = slug(clip), 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{slug(clip)}-{number}"
-        taken.add(name.lower())
-        places[clip] = folder / name / f"{name}.pose"
-    return places
+    """A folder and a pose path per clip."""
+    return {clip: folder / name / f"{name}.pose" for clip, name in own_names(clips).items()}
 
 
 def _zip(path: Path, folder: Path, clips: Sequence[ClipProducts]) -> Path | None:

@@ -24,7 +24,6 @@ from models.lettering import font_of
 from models.lexicon.captions import GROUND, INK, burn_caption
 from models.pose.draw import DrawStyle, Painter, skeleton_painter
 from models.pose.landmarks import HANDS, NUM_HAND
-from models.recognition.multistream.attention_figures import pictures_of as pictures_of
 from models.recognition.multistream.attention_figures import received
 from models.recognition.multistream.shown_panel import cut, panel, percent
 from models.video_write import VideoWriter
