@@ -1,13 +1,13 @@
 # syntax=docker/dockerfile:1
 # The studio as a container; docs/hosting.md says how to build and run it.
 #   docker build -t sign-studio --build-arg CPU_INDEX=… .  for a computer without an NVIDIA card
-#   docker build -t sign-studio --build-arg DEVICE=cuda . for one with it
+#   docker build -t sign-studio --build-arg DEVICE=cuda .  for one with it
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim-bookworm
 
-# cpu or cuda. What pip finds by itself works on both, and brings 4 GB of CUDA along. CPU_INDEX is the address of PyTorch's
-# builds for CPU, which its page on installing names; torch and torchvision come from there together, because the two do
-# not load when they come from different places.
+# cpu or cuda. What pip finds by itself works on both, and brings 4 GB of CUDA along, so cuda takes that, and cpu does
+# without CPU_INDEX: the address of PyTorch's builds for CPU, which its page on installing names. torch and torchvision
+# come from there together, because the two do not load when they come from different places.
 ARG DEVICE=cpu
 ARG CPU_INDEX=
 

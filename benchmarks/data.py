@@ -25,7 +25,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from pose import FOLDER, ROOT, Runs, measured
+from pose import FOLDER, ROOT, Runs, default_clips, measured
 
 PEER = "videos_to_poses"
 SPLITS = ("train", "train", "val", "test")
@@ -55,7 +55,7 @@ def main() -> None:
     if arguments.rows:
         rows_per_second()
         return
-    clips = arguments.clips or default_clips()
+    clips = arguments.clips or default_clips(16)
     contestants = commands(arguments.workers, arguments.ray)
     runs = {name: Runs() for name in contestants}
     with tempfile.TemporaryDirectory() as scratch:
@@ -68,13 +68,6 @@ def main() -> None:
         report(runs, {name: cores for name, (_, cores) in contestants.items()}, len(clips))
         ours = next(name for name in contestants if name.startswith("ours"))
         report_phases(Path(scratch) / f"{ours.replace(' ', '-')}-0" / "out", len(clips))
-
-
-def default_clips() -> list[Path]:
-    """Sixteen WLASL clips where STUDIO_REAL_DATA names a folder of them, else the project's samples."""
-    if "STUDIO_REAL_DATA" in os.environ:
-        return sorted(Path(os.environ["STUDIO_REAL_DATA"]).glob("wlasl_single/*.mp4"))[:16]
-    return sorted((ROOT / "assets" / "samples").glob("*.mp4"))
 
 
 def commands(workers: int, with_ray: bool) -> dict[str, tuple[list[str], int]]:

@@ -10,8 +10,8 @@ the same model on one core:
     picture    the whole picture, every frame by itself
     tracking   the whole picture, as a video: the hand is looked for near where it was
 
-A hand counts as found when its joints lie in the box by the rule that the studio has for it (nine of ten of them, and
-not much smaller than the box). Time is that of the model alone, without decoding.
+A hand counts as found when its joints lie in the box by the rule that the studio has for it (four of five of them,
+a little beside it counts, too, and not much smaller than the box). Time is that of the model alone, without decoding.
 """
 
 from __future__ import annotations

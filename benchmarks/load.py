@@ -1,11 +1,13 @@
 """Many people at once: how a studio holds out, and whether anything of theirs is left, or reaches somebody else.
 
-Starts a studio with the limits below and opens pages on it as browsers do: each keeps a heartbeat, uploads, waits in
-the queue and listens for its answer. They extract poses, recognize, synthesize, hold a camera on, are loaded again, and
-are closed in the middle of work. One demo training runs beside them. Every upload and every gloss line carries a word
-that occurs once; an answer with the word of another page is a failure, and so is any refusal that does not say "busy".
+Starts a studio with the limits of visitors.py and opens pages on it as browsers do: each keeps a heartbeat, uploads,
+waits in the queue and listens for its answer. They extract poses, recognize, synthesize, hold a camera on, are loaded
+again, and are closed in the middle of work. One demo training runs beside them. Every upload and every gloss line
+carries a word that occurs once; an answer with the word of another page is a failure, and so is any refusal that does
+not say "busy".
 
-There is no peer: the figures are counts, waits, and how memory, disk, threads and open files move over time.
+There is no peer: the figures are counts, waits, and how memory, disk, threads, open files and connections move over
+time.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
 import tempfile
 import time
@@ -64,13 +65,6 @@ def measure(server: Server, start: float) -> Sample:
         connections=connections,
         processes=len(tree),
     )
-
-
-def _all_files(folder: Path) -> list[Path]:
-    found = []
-    for base, _, names in os.walk(folder):
-        found += [path for name in names if (path := Path(base) / name).is_file()]
-    return found
 
 
 def slope(samples: list[Sample]) -> float:
@@ -154,7 +148,7 @@ def main() -> int:
         report(tally, samples)
         middle = len(samples) // 2  # before it each visitor meets each model for the first time
         print(f"memory in the second half: {slope(samples[middle:-1]):+.1f} MB a minute")
-        after = list(_all_files(folder / "files"))
+        after = [path for path in (folder / "files").rglob("*") if path.is_file()]
         print(f"left of closed pages: {len(left)} folders; left when the server ended: {len(after)} files")
         log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
         print(f"tracebacks in the log: {log.count('Traceback')}")

@@ -189,10 +189,10 @@ def largest_difference(reference: Path, folder: Path) -> float:
     return largest
 
 
-def default_clips() -> list[Path]:
-    """The project's samples; real clips where STUDIO_REAL_DATA names a folder of them."""
+def default_clips(most: int = 8) -> list[Path]:
+    """The project's samples; so many real clips where STUDIO_REAL_DATA names a folder of them."""
     if "STUDIO_REAL_DATA" in os.environ:
-        return sorted(Path(os.environ["STUDIO_REAL_DATA"]).glob("wlasl_single/*.mp4"))[:8]
+        return sorted(Path(os.environ["STUDIO_REAL_DATA"]).glob("wlasl_single/*.mp4"))[:most]
     return sorted((ROOT / "assets" / "samples").glob("*.mp4"))
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -47,11 +48,11 @@ def main() -> None:
     print(f"page with a word on it   {bare:.1f} s, {bare_mb:.0f} MB; the studio takes {ours / bare:.1f} times as long")
 
 
-def _median(times: int, run: object) -> float:
+def _median(times: int, run: Callable[[], None]) -> float:
     found = []
     for _ in range(times + 1):
         start = time.perf_counter()
-        run()  # type: ignore[operator]
+        run()
         found.append(time.perf_counter() - start)
     return statistics.median(found[1:])
 

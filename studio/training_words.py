@@ -28,8 +28,8 @@ def status_line(status: Status, losses: str) -> str:
 
 
 def job_line(job: Job) -> str:
-    """One run in a list."""
-    parts = [job.id, job.state]
+    """One run in a list: its id, its name, and how it stands."""
+    parts = [*dict.fromkeys((job.id, job.name, job.state))]
     if job.steps:
         parts.append(f"step {job.step} of {job.steps}")
     if job.best is not None:

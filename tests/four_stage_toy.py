@@ -82,12 +82,10 @@ def corpus(folder: Path, count: int = 8, seed: int = 0) -> Path:
         (folder / "clips").mkdir(parents=True, exist_ok=True)
         write_video(folder / path, iter(sentence(glosses)), fps=10)
         clips.append(Clip(path=path, glosses=glosses, signer="toy", split="train"))
-    known = {gloss for clip in clips for gloss in clip.glosses}
     clips += [
         Clip(path=one.path, glosses=one.glosses, signer="toy", split=split)
         for split in ("validation", "test")
         for one in clips[:2]
     ]
-    assert known
     write_clips(folder / CLIPS, clips)
     return folder

@@ -27,6 +27,7 @@ from models.errors import SignError, VideoError, WeightsError
 from models.lexicon.captions import caption_height
 from models.lexicon.performance import Segment
 from models.pose.files import read_pose
+from models.pose.span import SIDES, raised_hand
 from models.progress import Cancelled
 from models.video import probe
 
@@ -98,7 +99,6 @@ def test_stopping_keeps_the_frames_and_going_on_gives_the_same_video(
     assert whole.complete
     assert (tmp_path / "a" / "frames" / "0001.jpg").stat().st_mtime_ns == first
     again = animate(target, driving, tmp_path / "b", QUICK)
-    assert whole.video.read_bytes()[1000:] != b""
     pairs = zip(read_frames(tmp_path / "a" / "frames"), read_frames(again.video.parent / "frames"), strict=True)
     assert all((a == b).all() for a, b in pairs)
 
@@ -180,7 +180,7 @@ def test_going_on_needs_room_for_what_is_missing_only(
 def test_the_telling_frame_has_a_hand_up() -> None:
     pose = signing("HELLO", SIDE)
     frame = telling_frame(Driving(pose=pose, name="HELLO"))
-    assert 0.2 * len(pose.body.data) < frame < 0.9 * len(pose.body.data)
+    assert any(raised_hand(pose, side)[frame] for side in SIDES)
     rest = cut(pose, 0, 3)
     assert telling_frame(Driving(pose=rest, name="rest")) == 1
 
@@ -205,6 +205,7 @@ def test_drawing_starts_from_the_puppet_unless_told_otherwise(target: Target, dr
         options = DiffusionOptions(steps=4, strength=0.3, side=64, guidance_scale=1.0, init=init)
         found.append(next(engine_frames("controlnet", target, pose, EngineOptions(diffusion=options, weights=weights))))
     assert (found[0] != found[1]).any()
+    assert DiffusionOptions().init == "puppet"
 
 
 def test_engines_that_are_none_or_lack_weights_are_refused_at_once(

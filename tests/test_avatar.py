@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from pathlib import Path
 
 import numpy as np
@@ -278,8 +277,8 @@ def test_exaggerated_body_depth_is_scaled_to_an_arms_reach() -> None:
 
 
 @pytest.mark.real
-def test_pose_files_of_real_people_are_drawn_or_refused_in_words() -> None:
-    paths = sorted(Path(os.environ["STUDIO_REAL_DATA"]).glob("pose_files/**/*.pose"))
+def test_pose_files_of_real_people_are_drawn_or_refused_in_words(real_data: Path) -> None:
+    paths = sorted(real_data.glob("pose_files/**/*.pose"))
     assert paths
     for path in paths:
         pose = Pose.read(path.read_bytes())

@@ -224,6 +224,7 @@ def test_the_judge_of_hands_says_where_they_are_in_pixels_of_the_picture(samples
     np.testing.assert_allclose(twice[seen], 2 * at[seen], atol=4)
 
 
+@pytest.mark.slow
 def test_judges_are_kept_and_made_again_for_other_samples(
     samples: Samples, judges: Judges, monkeypatch: pytest.MonkeyPatch
 ) -> None:

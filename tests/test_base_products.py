@@ -210,7 +210,7 @@ def test_it_is_signed_in_a_sentence_and_drives_an_animation(noted: Noted, tmp_pa
     assert right[round(first.start_ms * fps / 1000) : round(first.end_ms * fps / 1000)].mean() > 0.8
 
 
-def test_a_gloss_of_ones_own_and_one_that_cannot_be(noted: Noted, tmp_path: Path) -> None:
+def test_a_gloss_can_be_chosen_and_one_that_cannot_be_is_refused(noted: Noted, tmp_path: Path) -> None:
     made = make_base_action(noted, "BOOK", tmp_path / "made", BaseActionOptions(sampling=QUICK))
     assert to_lexicon(made, tmp_path / "own", "my-book", words=["volume"]).words == ("volume",)
     with pytest.raises(LexiconError, match="is no gloss"):

@@ -24,6 +24,7 @@ def signstudio(*arguments: str) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_check_prints_the_table_the_totals_and_writes_the_figures(tmp_path: Path) -> None:
     result = signstudio("check", "--glosses", "hello, my", "--workers", "1", "--json", str(tmp_path / "check.json"))
     assert result.exit_code == 0

@@ -137,9 +137,10 @@ def test_compose_builds_this_file_and_fits_it() -> None:
     found, port = compose(), variables()["GRADIO_SERVER_PORT"]
     services = found["services"]
     assert of("EXPOSE") == [port]
-    for name, device in {"studio": "cpu", "studio-gpu": "cuda"}.items():
+    arguments = {"studio": {"DEVICE": "cpu", "CPU_INDEX": "${CPU_INDEX:-}"}, "studio-gpu": {"DEVICE": "cuda"}}
+    for name, given in arguments.items():
         one = services[name]
-        assert one["build"] == {"context": ".", "args": {"DEVICE": device}}
+        assert one["build"] == {"context": ".", "args": given}
         assert one["ports"] == [f"127.0.0.1:7860:{port}"], "other computers come through a proxy"
         (volume,) = one["volumes"]
         assert volume.split(":") == ["studio-data", "/data"] and "studio-data" in found["volumes"]

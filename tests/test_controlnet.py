@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from diffusing import SIDE, cut, person, signing
 from numpy.typing import NDArray
 from pose_format import Pose
@@ -20,6 +21,7 @@ from models.animation.diffusion.img2img import controlnet_frames
 from models.animation.diffusion.options import PRESETS, DiffusionOptions
 from models.animation.diffusion.pipelines import load, needed
 from models.errors import SignError, WeightsError
+from models.pose.landmarks import with_arrays
 from models.progress import Cancelled
 from models.weights import quiet
 
@@ -97,21 +99,18 @@ def test_the_first_picture_matters(draw: Callable[..., Frames], plain: Frames) -
 
 
 def test_frames_share_their_noise_unless_told_otherwise(draw: Callable[..., Frames], pose: Pose) -> None:
-    still = cut(pose, 0, 1)
-    twice = type(pose)(pose.header, cut(pose, 0, 2).body)
-    data = np.ma.getdata(twice.body.data)
-    data[1] = data[0]
-    assert still.body.data.shape[0] == 1
+    data, sure = (np.ma.getdata(part)[[0, 0]] for part in (pose.body.data, pose.body.confidence))
+    twice = with_arrays(pose, data, sure)
     same = draw(driven=twice)
     assert difference(same[:1], same[1:]) == 0
     own = draw({"shared_noise": False}, driven=twice)
     assert difference(own[:1], own[1:]) > 0
 
 
-def test_a_carried_frame_leans_to_the_one_before(draw: Callable[..., Frames], plain: Frames) -> None:
+def test_a_carried_frame_is_drawn_from_the_one_before(draw: Callable[..., Frames], plain: Frames) -> None:
     carried = draw({"carry": 0.5})
     assert difference(carried[:1], plain[:1]) < 1  # nothing to carry yet
-    assert difference(carried[1:], plain[1:2]) > 0
+    assert difference(carried[1:], plain[1:2]) > 1  # which way it leans, a tiny network cannot show
 
 
 @pytest.mark.parametrize("scheduler", ["unipc", "ddim", "euler", "dpm", "lcm", "tcd"])
@@ -135,7 +134,7 @@ def test_every_option_reaches_the_picture(draw: Callable[..., Frames], plain: Fr
     assert difference(draw(changes, count=1), plain) > 0
 
 
-def test_a_lora_is_more_than_its_scheduler(draw: Callable[..., Frames], tiny: Path, tmp_path: Path) -> None:
+def test_a_lora_is_more_than_its_scheduler(tiny: Path) -> None:
     with quiet():
         pipe = load("controlnet", replace(OPTIONS, scheduler="lcm"), tiny)
         bare = load("controlnet", OPTIONS, tiny)
@@ -220,6 +219,7 @@ def test_broken_weights_are_a_sentence(tmp_path: Path) -> None:
         load("controlnet", OPTIONS, folder)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_what_a_cpu_cannot_do_is_said(tiny: Path) -> None:
     for changes, said in (
         ({"cpu_offload": True}, "without a GPU"),
@@ -227,10 +227,6 @@ def test_what_a_cpu_cannot_do_is_said(tiny: Path) -> None:
         ({"device": "cuda"}, "CUDA"),
     ):
         options = replace(OPTIONS, **changes)
-        import torch
-
-        if torch.cuda.is_available():
-            continue
         with pytest.raises(SignError, match=said), quiet():
             load("controlnet", options, tiny)
 

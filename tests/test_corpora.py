@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from wlasl_toy import files_of
 
 from models.data.corpora import CorpusOptions, Sentence, frames_needed, is_infeasible, read_corpus, vocabulary
 from models.data.corpus_clips import CLIPS, usable, write_corpus
@@ -361,15 +362,7 @@ def test_an_interrupted_run_goes_on_to_the_same_files(plain: Path, tmp_path: Pat
         write_corpus(corpus, tmp_path / "out", engine=dying)
     assert not (tmp_path / "out" / CLIPS).exists()
     write_corpus(corpus, tmp_path / "out")
-
-    def files(root: Path) -> dict[str, bytes]:
-        return {
-            path.relative_to(root).as_posix(): path.read_bytes()
-            for path in root.rglob("*")
-            if path.is_file() and "manifest" not in path.name
-        }
-
-    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
 def test_a_clip_that_fails_is_named_and_glosses_only_it_has_leave_the_list(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from models.errors import SignError
 from models.progress import Cancelled
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
+pytestmark = pytest.mark.slow  # a cluster takes its time to come and go
 
 STORE_BYTES = 80 * 1024 * 1024
 Killed = tuple[list[Row], dict[str, str], Counter[str]]
@@ -91,6 +92,7 @@ def carried_out(
     with Manifest(folder, writing=True) as manifest:
         how: dict[str, Any] = {"manifest": manifest, "store": store, "engine": engine, "should_stop": should_stop}
         carry_out("extract", work, make(folder), total=len(work), **how)
+        store.sweep("poses")  # as the next run does: a worker that was killed leaves what it had begun
         found = [replace(row, seconds=0) for row in manifest.rows("extract")]
     return found, {name: (folder / "out" / name).read_text() for name in store.names("poses")}
 

@@ -122,7 +122,7 @@ def test_ours_and_the_package_load_every_pose_whole(made: Made, fps: float) -> N
 
 def test_the_index_has_the_columns_of_the_package_and_one_line_for_each_pose(made: Made) -> None:
     made.add("00001", "ICE-CREAM", word="ice cream")
-    made.add("00002", 'SAY-"A,B"'.replace('"', "").replace(",", "-"), word='say "a, b"')
+    made.add("00002", "SAY-A-B", word='say "a, b"')
     assert made.write()["train"] == {"signs": 2, "glosses": 2}
     assert (made.root / "train" / "index.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
     first, second = lines(made.root / "train" / "index.csv")

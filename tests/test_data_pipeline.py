@@ -287,8 +287,6 @@ def test_instances_without_a_video_have_no_task_and_a_video_that_was_fetched_ser
     url = "http://example.org/long.mp4"
     entries = [entry("00001", url=url, frame_end=20), entry("00002", url=url, frame_start=21), entry("00003")]
     world.write(*entries, videos=False)
-    assert not Store(str(world.out)).names("poses")
-    (world.folder / "other").mkdir()
     world.video("00007")
     with Store(str(world.out)).writing(source_name(url)) as path:
         path.write_bytes((world.videos / "00007.mp4").read_bytes())

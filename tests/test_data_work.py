@@ -84,7 +84,7 @@ def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
         store.size(name)
 
 
-def test_a_store_opens_the_same_place_in_another_process(store: Store) -> None:
+def test_a_store_that_was_pickled_opens_the_same_place(store: Store) -> None:
     put(store, "a.txt", "one")
     assert content(pickle.loads(pickle.dumps(store)), "a.txt") == "one"
 

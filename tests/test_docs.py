@@ -110,6 +110,7 @@ def test_a_session_runs_as_shown(page: str, tmp_path: Path) -> None:
         assert done.stdout.strip() or set(tmp_path.rglob("*")) - before, f"{line} says nothing and makes nothing"
 
 
+@pytest.mark.slow
 def test_the_first_change_of_contributing_works(tmp_path: Path) -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     sign = textwrap.dedent(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])  # type: ignore[index]

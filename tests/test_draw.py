@@ -1,8 +1,6 @@
 """Drawing landmarks on pictures, and preview videos of them."""
 
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import cv2
@@ -454,7 +452,6 @@ def test_openpose_maps_become_a_video(tmp_path):
 
 
 @pytest.mark.real
-@pytest.mark.skipif("STUDIO_REAL_DATA" not in os.environ, reason="STUDIO_REAL_DATA is not set")
 @pytest.mark.parametrize(
     "name",
     [
@@ -463,10 +460,10 @@ def test_openpose_maps_become_a_video(tmp_path):
         "pose-format-tests/mediapipe_hand_normalized.pose",
     ],
 )
-def test_real_pose_files_can_be_drawn_alone(tmp_path, name):
+def test_real_pose_files_can_be_drawn_alone(real_data, tmp_path, name):
     from models.pose.files import read_pose
 
-    pose = read_pose(Path(os.environ["STUDIO_REAL_DATA"]) / "pose_files" / name)
+    pose = read_pose(real_data / "pose_files" / name)
     count = write_skeleton(pose, tmp_path / "out.mp4", PreviewOptions(longest_side=256))
     assert count == len(pose.body.data)
     middle = frames_of(tmp_path / "out.mp4")[count // 2]

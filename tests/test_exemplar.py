@@ -7,7 +7,6 @@ import pytest
 from signing import performance, performed
 
 from models.errors import SignError
-from models.pose import landmarks
 from models.recognition import dtw
 from models.recognition.enrol import exemplar_of
 from models.recognition.exemplar import Exemplar, ExemplarRecognizer
@@ -162,4 +161,3 @@ def test_an_exemplar_is_trimmed_to_the_sign() -> None:
     assert 0 < len(one.rows) < len(made.pose.body.data)
     assert not exemplar_of(made.pose, "EAT").directional
     assert exemplar_of(made.pose, "LEFT").directional
-    assert landmarks.has_component(made.pose, landmarks.BODY)

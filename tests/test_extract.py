@@ -129,7 +129,7 @@ def test_the_pose_of_a_crop_is_in_the_coordinates_of_the_crop(clip: Path, sessio
     assert np.array_equal(arrays(result)[1][:, 0], np.stack(confidence))
 
 
-def test_a_window_and_another_frame_rate(clip: Path, session: HolisticSession) -> None:
+def test_a_window_at_another_frame_rate_has_the_frames_of_its_time(clip: Path, session: HolisticSession) -> None:
     result = extract_pose(clip, PoseOptions(start_ms=200, end_ms=600, fps=12.5), session=session)
     assert len(result.pose.body.data) == 5  # 0.4 s
     assert result.pose.body.fps == 12.5

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from four_stage_toy import PLACES, STILL, TINY, corpus, sentence, training
+from four_stage_toy import PLACES, TINY, corpus, sentence, training
 from torch import nn
 from torch.nn import functional
 
@@ -149,7 +149,7 @@ def test_keyframes_are_the_best_in_order_of_time() -> None:
     assert chosen.tolist() == [[1, 2, 3], [0, 2, -1]]  # 9.0 is padding
 
 
-def test_how_many_keyframes() -> None:
+def test_a_share_of_the_frames_is_kept_and_as_many_as_are_needed_where_there_are_so_many() -> None:
     lengths = torch.tensor([10, 11, 3, 2])
     assert num_keyframes(lengths, 0.7).tolist() == [7, 8, 3, 2]
     assert num_keyframes(lengths, 0.7, torch.tensor([9, 2, 3, 5])).tolist() == [9, 8, 3, 2]
@@ -165,7 +165,7 @@ def test_the_gate_is_one_forwards_and_a_sigmoid_backwards() -> None:
     torch.testing.assert_close(scores.grad, share * (1 - share))
 
 
-def test_motion_energy_of_a_jump() -> None:
+def test_motion_energy_is_one_at_the_largest_change_and_none_where_nothing_moves() -> None:
     frames = torch.zeros(1, 4, 3, 2, 2, dtype=torch.uint8)
     frames[0, 1:] = 100
     frames[0, 2, :, 0] = 150
@@ -378,11 +378,10 @@ def test_a_training_that_goes_on_is_the_same(tmp_path: Path) -> None:
     for name in ("whole", "killed"):
         task, options = build(config, tmp_path / "data")
         if name == "killed":
-            draw, task.train.draw = task.train.draw, _dies_at(7, task.train.draw, Killed)  # type: ignore[method-assign]
+            task.train.draw = _dies_at(7, task.train.draw, Killed)  # type: ignore[method-assign]
             with pytest.raises(Killed):
                 fit(task, options, Run(tmp_path / name))
             task, options = build(config, tmp_path / "data")
-            assert draw
         fit(task, options, Run(tmp_path / name))
         metrics.append([line.get("losses") or line["metrics"] for line in Run(tmp_path / name).metrics()[0]])
     assert metrics[0] == metrics[1]
@@ -404,4 +403,3 @@ def test_settings_that_cannot_be_are_refused() -> None:
         FourStageConfig(keep=0)
     with pytest.raises(SignError, match=r"data\.batch_size"):
         DataOptions(batch_size=0)
-    assert STILL.speed == 0

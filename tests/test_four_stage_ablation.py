@@ -52,6 +52,7 @@ def test_each_variant_differs_from_the_full_one_in_what_its_name_says() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_variant_is_trained_judged_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = draw_clips(tmp_path / "data"), tmp_path / "out"
     said: list[tuple[str, int, int]] = []

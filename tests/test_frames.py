@@ -67,7 +67,7 @@ def test_captions_are_added_below(folder: Path, tmp_path: Path) -> None:
     assert probe(tmp_path / "out.mp4").height == 64 + caption_height(96, 64)
 
 
-def test_there_and_back_again(folder: Path, tmp_path: Path) -> None:
+def test_frames_that_become_a_video_come_back_from_it(folder: Path, tmp_path: Path) -> None:
     frames_to_video(folder, tmp_path / "out.mp4", fps=30)
     assert video_to_frames(tmp_path / "out.mp4", tmp_path / "again") == 12
     pairs = zip(read_frames(folder), read_frames(tmp_path / "again"), strict=True)

@@ -75,6 +75,7 @@ def test_absurd_times_of_a_lexicon_are_a_problem_of_their_line(folder: Path, num
     (folder / "index.csv").write_text(f'{",".join(COLUMNS)}\nsign.pose,en,ase,0,"{number}",house,HOUSE,0\n')
     found = open_lexicon(folder)
     assert all(len(problem) < 600 for problem in found.problems)
+    assert len(found.entries) + len(found.problems) == 1
     for entry in found.entries:
         with pytest.raises(SignError):  # the pose is empty
             found.load(entry)

@@ -124,7 +124,7 @@ def test_a_tiny_hand_has_a_box_that_can_be_enlarged() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.04, 0.12])
-def test_a_clip_of_one_or_three_frames(seconds: float) -> None:
+def test_a_clip_of_one_or_three_frames_has_a_box_for_each(seconds: float) -> None:
     pose = signing(seconds=2.4)
     frames = round(seconds * 25)
     short = with_arrays(

@@ -181,10 +181,10 @@ def test_the_state_of_another_page_is_not_to_be_had(hosted: Hosted) -> None:
 
 
 def test_no_secret_is_told(hosted: Hosted) -> None:
-    stranger = httpx.Client(base_url=hosted.url, timeout=60)
     tried = "a-password-that-is-wrong"
-    assert stranger.post("/login", data={"username": "anna", "password": tried}).status_code == 400
-    assert stranger.post("/login", data={"username": "nobody", "password": PASSWORD}).status_code == 400
+    with httpx.Client(base_url=hosted.url, timeout=60) as stranger:
+        assert stranger.post("/login", data={"username": "anna", "password": tried}).status_code == 400
+        assert stranger.post("/login", data={"username": "nobody", "password": PASSWORD}).status_code == 400
     ask(hosted, named(hosted, "draft_gloss_line"), [PASSWORD])
     ran = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
     salt = (hosted.folder / "users.txt").read_text().split(":")[-2]
@@ -206,7 +206,7 @@ def test_guessing_passwords_has_an_end(hosted: Hosted) -> None:
     assert right.status_code == 200, "others can log in"
 
 
-def test_one_password_for_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_password_lets_everybody_in_and_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(passwords.PASSWORD, PASSWORD)
     login = passwords.login(None)
     assert login is not None

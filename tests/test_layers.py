@@ -57,10 +57,16 @@ def test_the_core_never_imports_the_application(path: Path) -> None:
     assert not [name for name in imports(path) if starts(name, {"gradio", "typer", "studio"})]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "studio").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+BESIDE_THE_UI = [path for path in sorted((ROOT / "studio").rglob("*.py")) if ROOT / "studio" / "ui" not in path.parents]
+
+
+@pytest.mark.parametrize("path", BESIDE_THE_UI, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_ui_imports_gradio(path: Path) -> None:
-    if (ROOT / "studio" / "ui") not in path.parents:
-        assert not [name for name in imports(path) if starts(name, {"gradio"})]
+    assert not [name for name in imports(path) if starts(name, {"gradio"})]
+
+
+def test_every_part_of_the_core_has_its_arrows() -> None:
+    assert {path.parent.name for path in (ROOT / "models").glob("*/__init__.py")} == MAY_USE.keys()
 
 
 @pytest.mark.parametrize("part", sorted(MAY_USE))

@@ -241,10 +241,10 @@ class TestCameras:
                 cameras.open(token, lambda: lines)
 
     def test_a_silent_camera_is_switched_off(self, lines: Lines) -> None:
-        cameras = Cameras(idle_s=0.3)
+        cameras = Cameras(idle_s=2.0)
         cameras.open("a", lambda: lines)
         cameras.see("a", BLANK, 0.0)
-        for _ in range(200):
+        for _ in range(600):
             if not len(cameras):
                 break
             time.sleep(0.05)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
+import threading
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hostile import openings
 from serving import serve_studio
 from test_api import uploaded
 
@@ -95,21 +99,43 @@ def test_a_file_is_given_as_an_upload_or_as_a_data_url(url: str) -> None:
         assert len(answer(called(url, "check_picture", picture=given))["people"]) == 1
 
 
+@pytest.fixture
+def elsewhere(sample: Path, tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
+    """A clip that the tools could work on if they got at it: its path, a link to it, and who followed that."""
+    clip, asked = tmp_path / "clip.mp4", []
+    clip.write_bytes(sample.read_bytes())
+
+    class Kept(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(clip.read_bytes())
+
+        do_HEAD = do_GET
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kept) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield clip, f"http://127.0.0.1:{server.server_port}/clip.mp4", asked
+        server.shutdown()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who opens a file is told by Linux")
 @pytest.mark.parametrize(
     "wrong",
     [
-        "/etc/passwd",
-        "file:///etc/passwd",
-        "http://127.0.0.1:9/clip.mp4",
-        "http://169.254.169.254/latest/meta-data",
-        "{url}/gradio_api/file=/etc/passwd",
-        "{url}/gradio_api/file=log.txt",
-        "{url}/gradio_api/file=../../../../../etc/passwd",
+        *("{clip}", "file://{clip}", "{url}/gradio_api/file={clip}", "{url}/gradio_api/file=../../../..{clip}"),
+        *("{link}", "http://169.254.169.254/latest/meta-data", "{url}/gradio_api/file=log.txt", "/etc/passwd"),
     ],
 )
-def test_no_other_file_and_no_other_address_is_read(url: str, wrong: str) -> None:
-    result = called(url, "recognize", clip=wrong.format(url=url))
+def test_no_other_file_and_no_other_address_is_read(
+    url: str, wrong: str, elsewhere: tuple[Path, str, list[str]]
+) -> None:
+    clip, link, asked = elsewhere
+    with openings(clip) as opened:
+        result = called(url, "recognize", clip=wrong.format(url=url, clip=clip, link=link))
     assert result.isError
+    assert not opened and not asked
     assert "root:" not in str(result.content)
 
 

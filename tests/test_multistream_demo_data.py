@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,11 +69,7 @@ def test_annotations_have_the_schema_of_something_else(undrawn: Path) -> None:
 
 
 @pytest.mark.real
-def test_keys_are_those_of_the_real_annotations(undrawn: Path) -> None:
-    root = os.environ.get("STUDIO_REAL_DATA")
-    if not root:
-        pytest.skip("STUDIO_REAL_DATA is not set")
-
+def test_keys_are_those_of_the_real_annotations(undrawn: Path, real_data: Path) -> None:
     def keys(path: Path) -> tuple[set[str], set[str], set[str]]:
         entries = [entry for found in content(path).values() for entry in found]
         marks = [mark for entry in entries for mark in entry["labels"]]
@@ -84,7 +79,7 @@ def test_keys_are_those_of_the_real_annotations(undrawn: Path) -> None:
             {key for mark in marks for key in mark["box2d"]},
         )
 
-    real = Path(root) / "annotations" / "something_else" / "annotations.json"
+    real = real_data / "annotations" / "something_else" / "annotations.json"
     assert keys(undrawn / "annotations" / "drawn.json") == keys(real)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from actions_toy import LABELS
 from multistream_toy import MODEL, data
 from something_toy import entries, write_json
 
@@ -21,7 +22,6 @@ from models.recognition.multistream.network import MultiStream
 from models.recognition.multistream.recognizer import ActionRecognizer
 
 torch.set_num_threads(1)
-LABELS = ("Closing something", "Moving part of something", "Putting something on something")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """OpenPose keypoints from MediaPipe landmarks, and the ControlNet map drawn of them."""
 
 import json
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -324,11 +322,10 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 @pytest.mark.real
-@pytest.mark.skipif("STUDIO_REAL_DATA" not in os.environ, reason="STUDIO_REAL_DATA is not set")
-def test_on_a_real_clip_the_signers_right_is_left_in_the_picture():
+def test_on_a_real_clip_the_signers_right_is_left_in_the_picture(real_data):
     from pose_format import Pose
 
-    path = Path(os.environ["STUDIO_REAL_DATA"]) / "pose_files/pose-format-tests/mediapipe.pose"
+    path = real_data / "pose_files/pose-format-tests/mediapipe.pose"
     pose = Pose.read(path.read_bytes())
     frames = [p for p in to_openpose(pose) if p.body[2, 2] and p.body[5, 2] and p.face is not None]
     assert frames

@@ -80,6 +80,7 @@ def test_tasks_are_taken_when_a_worker_is_free_for_them() -> None:
             assert len(taken) <= ended + 2
             if ended == 10:
                 break
+    assert ended == 10
 
 
 @pytest.mark.parametrize(("task", "how"), [("die", "signal 9, often for lack of memory"), ("leave", "exit code 3")])

@@ -9,7 +9,7 @@ import pytest
 
 from models.pose.graph import body_model
 from models.pose.holistic import HolisticSession
-from models.pose.pruned import SCORE_OUTPUT, SEGMENTATION_OUTPUT, without_output, without_segmentation
+from models.pose.pruned import SCORE_OUTPUT, SEGMENTATION_OUTPUT, without_segmentation
 from models.video import ReadOptions, VideoReader
 
 
@@ -60,9 +60,3 @@ def test_landmarks_of_a_signer_are_the_same(sample: Path) -> None:
 def test_a_model_it_was_not_tried_on_is_left_alone(original: bytes) -> None:
     assert without_segmentation(original[:-1] + b"\0\0") is None
     assert without_segmentation(b"") is None
-
-
-def test_the_bytes_given_are_not_changed(original: bytes) -> None:
-    copy = bytearray(original)
-    without_output(bytes(copy), SEGMENTATION_OUTPUT, stand_in=SCORE_OUTPUT)
-    assert bytes(copy) == original

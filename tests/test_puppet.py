@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -158,7 +157,7 @@ def test_frames_do_not_depend_on_what_was_drawn_before() -> None:
 
 
 @pytest.mark.parametrize("size", [(128, 170), (322, 200)])
-def test_any_size_of_picture(size: tuple[int, int]) -> None:
+def test_frames_are_as_large_as_the_picture_whatever_its_size(size: tuple[int, int]) -> None:
     width, height = size
     whole = rendered()
     scale = min(width, height) / SIDE
@@ -272,15 +271,14 @@ def test_a_bone_covers_the_line_between_its_joints_and_no_more_than_its_width() 
 
 
 @pytest.mark.real
-def test_real_pictures_are_cut_and_animated() -> None:
-    root = os.environ.get("STUDIO_REAL_DATA")
-    if not root:
-        pytest.skip("STUDIO_REAL_DATA is not set")
+def test_real_pictures_are_cut_and_animated(real_data: Path) -> None:
     from models.animation.picture import load_picture
     from models.animation.retarget import RetargetOptions, retarget
     from models.animation.target import TargetOptions, read_target
 
-    for path in sorted((Path(root) / "target_images" / "echomimic_v2_flux").glob("*.png"))[:2]:
+    paths = sorted((real_data / "target_images" / "echomimic_v2_flux").glob("*.png"))[:2]
+    assert paths
+    for path in paths:
         target = read_target(load_picture(path), TargetOptions(side=512))
         puppet = Puppet(target, retarget(signing(size=512), target, RetargetOptions()))
         assert puppet.frame(20).shape == target.image.shape

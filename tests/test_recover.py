@@ -123,4 +123,4 @@ def test_extraction_tells_the_recovered_hands_by_their_confidence(sample: Path) 
         found = confidence[:, 0] == 1
         assert np.array_equal(points[found], again[found])
         marked += int(((sure[:, 0] > 0) & (sure[:, 0] < 1)).sum())
-    assert marked == result.hands_recovered <= result.hands_lost
+    assert marked and marked == result.hands_recovered <= result.hands_lost

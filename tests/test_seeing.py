@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,9 +34,9 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "ball.mp4"
 
 
-def see(clip: Path, folder: Path, model: Path, **changes: object) -> seeing.Recognized:
+def see(clip: Path, folder: Path, model: Path, stop: Callable[[], bool] = lambda: False) -> seeing.Recognized:
     steps: list[Step] = []
-    return seeing.see_clip(clip, folder, model, Limits(), steps.append, changes.get("stop", lambda: False))  # type: ignore[arg-type]
+    return seeing.see_clip(clip, folder, model, Limits(), steps.append, stop)
 
 
 def test_a_clip_gives_all_files_and_figures_and_says_what_the_model_learned_from(

@@ -42,6 +42,10 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage
     opened.close()
 
 
+class Enough(Exception):
+    """Ends a loop that has no end of its own."""
+
+
 def bound(monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
     monkeypatch.setattr(sessions, "_limits", Limits(**limits))
     monkeypatch.setattr(sessions, "_MEASURE_S", -1.0)
@@ -129,13 +133,18 @@ def test_a_page_whose_work_takes_long_is_not_closed(storage: Storage, monkeypatc
 def test_what_is_old_is_deleted_though_nobody_comes(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     page = sessions.session(asked_by("one"))
     later(monkeypatch, 7)
-    monkeypatch.setattr(sessions, "SWEEP_S", 0.01)
-    threading.Thread(target=sessions._sweep_always, daemon=True).start()
-    for _ in range(500):
-        if not page.folder.exists():
-            return
-        time.sleep(0.01)
-    pytest.fail("nothing was deleted")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            raise Enough
+
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    with pytest.raises(Enough):
+        sessions._sweep_always()
+    assert waited == [sessions.SWEEP_S] * 2
+    assert not page.folder.exists()
 
 
 def test_an_upload_is_deleted_in_time_and_an_example_never(storage: Storage) -> None:

@@ -86,7 +86,7 @@ def test_two_hands_get_two_sides_and_one_hand_found_twice_gets_one() -> None:
 
 
 class Everywhere:
-    """Finds the hand of every box of even width in frames but the fifth."""
+    """Finds a hand at the corner of every box, in all frames but one."""
 
     def find(self, image: np.ndarray, box: tuple[float, float, float, float]) -> list[Hand]:
         return [] if np.array_equal(image, self.blind) else [hand(box[0], box[1], side=1)]

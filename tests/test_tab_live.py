@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,7 +60,7 @@ def start(page: Page) -> None:
     page.wait_for_function("document.querySelector('[data-live=fps]').textContent > 0", timeout=LONG_MS)
 
 
-def until(condition: object, page: Page) -> bool:
+def until(condition: Callable[[], object], page: Page) -> bool:
     """Whether a condition of the server becomes true within a while."""
     for _ in range(150):
         if condition():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from test_jobs import pid
 from test_tab_pose import LONG_MS, toast
 from toy_training import TOY
 
@@ -95,7 +96,7 @@ def settings(page: Page, **changes: str) -> None:
 def launch(page: Page, name: str, **changes: str) -> Locator:
     """Launch a run that takes a while unless it is told otherwise; returns its row."""
     page.locator("#train-name input, #train-name textarea").fill(name)
-    settings(page, **({"loop__steps": "400", "pause_s": "0.05"} | changes))
+    settings(page, **({"loop__steps": "6000", "pause_s": "0.05"} | changes))
     page.click("#train-go")
     row = page.locator("#train-runs tbody tr", has=page.get_by_text(name, exact=True))
     row.wait_for(timeout=LONG_MS)
@@ -231,8 +232,7 @@ def test_a_run_that_fails_or_is_killed_says_so(tab: Page, jobs: Jobs) -> None:
     tab.locator("#train-log").get_by_text("the last words").wait_for(timeout=LONG_MS)
     row = launch(tab, "Killed", fault="")
     until(row, "Training")
-    process = jobs.root / jobs.list()[0].id / "pid.json"
-    os.kill(int(process.read_text().split(":")[1].split(",")[0]), signal.SIGKILL)
+    os.kill(pid(jobs, jobs.list()[0].id), signal.SIGKILL)
     until(row, "✘ Crashed")
     tab.locator("#train-resume:not([disabled])").click()
     until(row, "Training")

@@ -29,9 +29,14 @@ Image = NDArray[np.uint8]
 ROOT = Path(__file__).parents[1]
 
 
+def portrait(name: str) -> Image:
+    """The sample picture of this person."""
+    return load_picture(next(path for path in sample_pictures() if path.stem == name))
+
+
 @pytest.fixture(scope="module")
 def kofi() -> Image:
-    return load_picture(next(path for path in sample_pictures() if path.stem == "kofi"))
+    return portrait("kofi")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +116,7 @@ def test_a_small_person_in_a_large_picture_is_cut_to_the_signing_space(kofi: Ima
 @pytest.fixture(scope="module")
 def pair(kofi: Image) -> Image:
     """Mei on the left, a larger Kofi on the right."""
-    mei = load_picture(next(path for path in sample_pictures() if path.stem == "mei"))
+    mei = portrait("mei")
     left = np.full((640, 520, 3), 200, np.uint8)
     left[120:640] = cv2.resize(mei, (520, 520))
     return np.hstack([left, cv2.resize(kofi, (640, 640))])
@@ -166,7 +171,7 @@ def test_a_photograph_is_read() -> None:
 def test_a_dark_and_a_blurred_picture_are_told_apart_from_good_ones(kofi: Image) -> None:
     dark = read_target((kofi * 0.12).astype(np.uint8))
     assert any("dark" in sentence for sentence in dark.advice)
-    mei = load_picture(next(path for path in sample_pictures() if path.stem == "mei"))
+    mei = portrait("mei")
     blurred = read_target(np.asarray(cv2.GaussianBlur(mei, (0, 0), 4), np.uint8))
     assert any("blurred" in sentence for sentence in blurred.advice)
 

@@ -171,7 +171,7 @@ def test_changes_are_read_as_a_person_types_them() -> None:
         ("loop.steps", "", "loop.steps is nothing; it has to be a whole number"),
         ("loop.steps", None, "loop.steps is nothing"),
         ("loop.steps", "inf", "loop.steps is 'inf'"),
-        ("loop.steps", "9" * 90, "…"),
+        ("loop.steps", "9" * 90 + "x", "…"),
         ("loop.average", "maybe", "true or false"),
         ("net.size", "4", "2 values"),
         ("loop", "3", "loop is '3'"),
@@ -182,5 +182,5 @@ def test_changes_are_read_as_a_person_types_them() -> None:
 )
 def test_a_change_that_does_not_fit_is_named(path: str, value: Any, said: str) -> None:
     with pytest.raises(SignError) as error:
-        with_changes(Config(), {path: value} if said != "…" else {path: value + "x"})
+        with_changes(Config(), {path: value})
     assert said in str(error.value)

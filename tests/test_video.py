@@ -16,6 +16,7 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from hostile import PEAK
 from simple_video_utils.frames import read_frames_exact
 from simple_video_utils.metadata import video_metadata
 
@@ -191,16 +192,21 @@ def test_a_phone_that_slows_down_in_the_dark_keeps_its_length(tmp_path: Path) ->
     assert abs(clip.expected_frames - len(got)) <= 1
 
 
-def test_duplicate_and_backward_timestamps_do_not_break_time(tmp_path: Path) -> None:
-    pts = [0, 40, 80, 80, 160, 140, 240, 280, 320, 360]
-    path = tmp_path / "a.mkv"
-    source = make_numbered(tmp_path / "source.avi", len(pts), codec="mjpeg", pix_fmt="yuvj420p")
+def retimed(folder: Path, pts: Sequence[int]) -> Path:
+    """A numbered clip whose packets say these times in ms, in whatever order."""
+    path = folder / "a.mkv"
+    source = make_numbered(folder / "source.avi", len(pts), codec="mjpeg", pix_fmt="yuvj420p")
     with av.open(str(source)) as given, av.open(str(path), "w") as written:
         stream = written.add_stream_from_template(given.streams.video[0])
         for i, packet in enumerate(p for p in given.demux(video=0) if p.size):
             packet.pts, packet.dts, packet.time_base, packet.stream = pts[i], i - 100, MS, stream
             written.mux(packet)
-    got = numbers(path)
+    return path
+
+
+def test_duplicate_and_backward_timestamps_do_not_break_time(tmp_path: Path) -> None:
+    pts = [0, 40, 80, 80, 160, 140, 240, 280, 320, 360]
+    got = numbers(retimed(tmp_path, pts))
     assert len(got) == 10
     assert got == sorted(got)
     assert got[-4:] == [6, 7, 8, 9]
@@ -209,14 +215,7 @@ def test_duplicate_and_backward_timestamps_do_not_break_time(tmp_path: Path) -> 
 @pytest.mark.parametrize("jump_ms", [40_000_000, -3000])
 def test_a_broken_clock_goes_on_with_the_next_frame(tmp_path: Path, jump_ms: int) -> None:
     pts = [5000 + i * 40 + (jump_ms if i >= 30 else 0) for i in range(60)]
-    path = tmp_path / "a.mkv"
-    source = make_numbered(tmp_path / "source.avi", len(pts), codec="mjpeg", pix_fmt="yuvj420p")
-    with av.open(str(source)) as given, av.open(str(path), "w") as written:
-        stream = written.add_stream_from_template(given.streams.video[0])
-        for i, packet in enumerate(p for p in given.demux(video=0) if p.size):
-            packet.pts, packet.dts, packet.time_base, packet.stream = pts[i], i - 100, MS, stream
-            written.mux(packet)
-    clip = VideoReader(path)
+    clip = VideoReader(retimed(tmp_path, pts))
     assert [number(frame) for frame in clip] == list(range(60))
     assert clip.expected_frames is not None
     assert clip.expected_frames < 100
@@ -690,14 +689,30 @@ def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path: Path) -> Non
     path = tmp_path / "a.mp4"
     make(path, [np.zeros((720, 1280, 3), np.uint8)] * 240)  # 660 MB of frames
     script = (
-        "import resource, sys; from models.video import VideoReader\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "import sys; from models.video import VideoReader\n"
+        f"peak = lambda: {PEAK}\n"
         "for i, frame in enumerate(VideoReader(sys.argv[1])):\n"
         "    if i == 40: early = peak()\n"
         "print(peak() - early)"
     )
     grown = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, check=True, text=True).stdout
     assert int(grown) < 60_000  # KiB
+
+
+def test_webm_keeps_transparency(tmp_path: Path) -> None:
+    picture = np.zeros((48, 64, 4), np.uint8)
+    picture[:, 32:] = (200, 30, 40, 255)
+    with VideoWriter(tmp_path / "a.webm", fps=25, width=64, height=48, alpha=True) as clip:
+        for _ in range(3):
+            clip.write(picture)
+    with av.open(str(tmp_path / "a.webm")) as container:
+        decoder = av.CodecContext.create("libvpx-vp9", "r")
+        frames = [frame for packet in container.demux(video=0) for frame in decoder.decode(packet)]
+    back = frames[0].to_ndarray(format="rgba")
+    assert back[:, :28, 3].max() < 20
+    assert back[:, 36:, 3].min() > 235
+    with pytest.raises(VideoError, match="transparent"):
+        VideoWriter(tmp_path / "a.mp4", fps=25, width=64, height=48, alpha=True)
 
 
 # ---- real clips
@@ -721,19 +736,3 @@ def test_a_part_of_a_real_clip_is_the_same_as_decoding_from_the_beginning() -> N
     part = list(VideoReader(path, ReadOptions(start_ms=200 * 1000 / 30, end_ms=210 * 1000 / 30)))
     assert len(part) == 10
     assert all(np.array_equal(a, b) for a, b in zip(part, whole[200:], strict=False))
-
-
-def test_webm_keeps_transparency(tmp_path):
-    picture = np.zeros((48, 64, 4), np.uint8)
-    picture[:, 32:] = (200, 30, 40, 255)
-    with VideoWriter(tmp_path / "a.webm", fps=25, width=64, height=48, alpha=True) as clip:
-        for _ in range(3):
-            clip.write(picture)
-    with av.open(str(tmp_path / "a.webm")) as container:
-        decoder = av.CodecContext.create("libvpx-vp9", "r")
-        frames = [frame for packet in container.demux(video=0) for frame in decoder.decode(packet)]
-    back = frames[0].to_ndarray(format="rgba")
-    assert back[:, :28, 3].max() < 20
-    assert back[:, 36:, 3].min() > 235
-    with pytest.raises(VideoError, match="transparent"):
-        VideoWriter(tmp_path / "a.mp4", fps=25, width=64, height=48, alpha=True)
