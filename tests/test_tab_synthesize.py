@@ -107,7 +107,7 @@ def test_an_empty_text_and_one_of_ten_thousand_words_are_refused(tab: Page) -> N
     assert toast(tab, "no text yet")
     tab.locator("#synthesize-text textarea").fill("house " * 10_000)
     tab.click("#synthesize-draft")
-    assert "200" in toast(tab, "10,000 words")
+    assert "characters" in toast(tab, "at most 5,000")
 
 
 def test_a_sign_of_ones_own_is_added_from_a_clip_and_used(page: Page, sample: Path) -> None:
