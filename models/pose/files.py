@@ -60,7 +60,9 @@ def read_pose(path: str | os.PathLike[str]) -> Pose:
         raise PoseError(f"{name}: the pose holds {frames} frames of {people} people; there is nothing to work on.")
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
         raise PoseError(f"{name}: the frame rate in the file is {fps:g}; extract the pose again from its video.")
-    if axes not in (2, 3) or not all(_sound(component) for component in pose.header.components):
+    if axes not in (2, 3):
+        raise PoseError(f"{name}: its landmarks have {axes} coordinates; those with 2 or 3 are read.")
+    if not all(_sound(component) for component in pose.header.components):
         raise PoseError(f"{name}: the header of this pose is damaged; extract the pose again from its video.")
     if axes == 2 and any(component.name in COMPONENTS for component in pose.header.components):
         raise PoseError(f"{name}: its landmarks have no depth, as Holistic's have; extract the pose again.")
