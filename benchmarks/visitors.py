@@ -158,10 +158,12 @@ class Page:
         self._heart: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Page:
+        start = time.monotonic()
         for path in ("/", "/theme.css"):
             _check(await self._client.get(path))
         self._heart = asyncio.create_task(self._beat())
         await self.press("", on_load=True)
+        self._tally.waits_s["open"].append(time.monotonic() - start)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -267,7 +269,7 @@ class Visitor:
         async with httpx.AsyncClient(base_url=self._server.url, timeout=60) as client:
             while time.monotonic() < until and opened != pages:
                 opened += 1
-                await self._count("page", self._visit(client, until))
+                await self._count("visit", self._visit(client, until))
 
     async def _visit(self, client: httpx.AsyncClient, until: float) -> None:
         async with Page(self._server, client, self._tally) as page:

@@ -31,12 +31,16 @@ POLL_S = 0.2
 _SAME_S = 2.0  # clocks are read with this much care
 _KILL_AFTER_S = 5.0
 _TAIL_BYTES = 32_768
+_PATIENT = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 10)
 
 _children: list[subprocess.Popen[bytes]] = []  # polled, so that those that ended do not stay as zombies
 
 
 def start(folder: Path, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-    """Start a process, in a session of its own, that prints into a log and is the one of this folder."""
+    """Start a process, in a session of its own, that prints into a log and is the one of this folder.
+
+    It goes behind what people wait for on the page: it has the lower priority.
+    """
     with log.open("ab") as printed:
         child = subprocess.Popen(
             command,
@@ -48,8 +52,9 @@ def start(folder: Path, command: Sequence[str], log: Path, environment: Mapping[
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     _children.append(child)
-    with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.Error):  # it may have ended, or be of a still lower priority already
         _write_pid(folder, child.pid)
+        psutil.Process(child.pid).nice(_PATIENT)  # before it starts threads, which have what it has then
 
 
 def reap() -> None:

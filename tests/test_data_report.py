@@ -19,10 +19,10 @@ from models.data.download import source_name
 from models.data.fates import FATES
 from models.data.manifest import Manifest, Row, State
 from models.data.report import gather, write_report
-from models.data.report_html import STYLE
 from models.data.report_tally import kind_of
 from models.data.store import Store
 from models.data.wlasl import SPLITS, Instance, Wlasl
+from models.pages import STYLE
 from models.video_write import write_video
 
 FPS = 25.0

@@ -273,7 +273,7 @@ def test_many_pages_at_once_fail_at_nothing_and_leave_nothing(tmp_path: Path, mo
         left = load.left_over(server)
         children = server.process.children(recursive=True)
     assert not tally.failures, tally.failures
-    assert tally.counts["page"] >= 4
+    assert tally.counts["visit"] >= 4
     assert sum(map(len, tally.waits_s.values())) > 4, "nobody got an answer"
     assert samples[-1].memory_mb > 100
     assert not left

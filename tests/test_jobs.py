@@ -68,6 +68,16 @@ def test_a_run_is_launched_and_finishes(jobs: Jobs) -> None:
     assert "going from 0" in jobs.log_tail(run)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
+def test_a_run_goes_behind_what_people_wait_for(jobs: Jobs) -> None:
+    run = launch(jobs)
+    until_step(jobs, run)
+    process = psutil.Process(pid(jobs, run))
+    priorities = [os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()]
+    assert priorities == [10] * len(priorities)
+    assert psutil.Process().nice() < 10
+
+
 def test_a_run_outlives_the_program_that_launched_it(jobs: Jobs) -> None:
     code = (
         "import sys; from pathlib import Path; from studio.jobs import Jobs;"

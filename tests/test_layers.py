@@ -17,6 +17,7 @@ EVERYONE = {
     "models.files",
     "models.lettering",
     "models.model_folder",
+    "models.pages",
     "models.pictures",
     "models.pool",
     "models.progress",

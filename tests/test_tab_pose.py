@@ -102,7 +102,7 @@ def test_several_clips_come_back_as_a_zip_with_a_line_for_the_one_that_failed(
     page.set_input_files("#batch-clips input[type=file]", [sample, broken])
     page.locator("#batch-clips tr.file").nth(1).wait_for()
     page.click("#batch-go")
-    page.get_by_text("1 clips done, 1 failed").first.wait_for(timeout=LONG_MS)
+    page.get_by_text("1 clip done, 1 failed").first.wait_for(timeout=LONG_MS)
     row = page.locator("#batch-table tr", has_text="broken.mp4").inner_text()
     assert "Failed" in row
     with page.expect_download() as waiting:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.data.report_html import counted
 from models.figures import FAINT, INK, Picture, picture, style
+from models.pages import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ from typing import Any
 
 from models.data import report_sections as sections
 from models.data.report_figures import TabledPicture, pictures
-from models.data.report_html import counted, document, percent, table
 from models.data.wlasl import SPLITS
 from models.figures import in_page
 from models.files import replacing
+from models.pages import counted, document, percent, table
 
 _STEPS = ("asked", "found", "extracted", "kept")
 # Name in the report, head of the column, what it means.

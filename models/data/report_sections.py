@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from models.data.report_html import NOTHING, counted, percent, table
 from models.data.wlasl import SPLITS
+from models.pages import NOTHING, counted, percent, table
 
 _FATES = {"rejected": "Rejected", "failed": "Failed", "dead": "Dead", "notes": "Note"}
 _REASONS = (

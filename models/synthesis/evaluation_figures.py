@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.report_html import number
 from models.figures import BLUE, INK, PALE, PAPER, Picture, picture, plain, style, tally, write
+from models.pages import number
 from models.synthesis.evaluated_clips import THUMBNAIL_PX, Measured
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.data.report_html import counted, document, number, share, table
 from models.figures import Picture, in_page
 from models.files import replacing
+from models.pages import counted, document, number, share, table
 from models.synthesis.evaluation_figures import TITLES
 from models.synthesis.metrics import FID
 

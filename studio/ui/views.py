@@ -14,7 +14,7 @@ from models.pose.batch import BatchProgress
 from models.pose.products import BatchProducts, ClipProducts
 from models.pose.quality import QualityReport
 from models.progress import Progress, duration
-from studio.texts import later, text
+from studio.texts import later, text, texts
 
 T = TypeVar("T")
 
@@ -106,7 +106,12 @@ def batch_progress(report: BatchProducts) -> str:
 def batch_done(errors: Sequence[str | None]) -> str:
     """How a batch ended, in a sentence; errors: one for each clip, None for a clip that went well."""
     failed = sum(error is not None for error in errors)
-    return text("{done} clips done, {failed} failed.", done=len(errors) - failed, failed=failed)
+    return texts(
+        "{number} clip done, {failed} failed.",
+        "{number} clips done, {failed} failed.",
+        len(errors) - failed,
+        failed=failed,
+    )
 
 
 def clips_bar(done: BatchProgress) -> str:

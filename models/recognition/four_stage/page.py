@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.data.report_html import document
 from models.figures import Picture, in_page
 from models.files import replacing
+from models.pages import document
 from models.recognition.evaluation_report import NOT_MEASURED, counted
 from models.recognition.four_stage.pictures import examples
 from models.training.ablation import percent

@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.data.report_html import counted, document, table
 from models.figures import Picture, in_page
 from models.files import replacing
+from models.pages import counted, document, table
 from models.recognition.multistream.evaluation_figures import WITHOUT
 from models.recognition.multistream.judging import FULL, combined
 from models.training.ablation import percent
