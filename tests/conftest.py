@@ -14,8 +14,8 @@ from serving import CHROMIUM, open_chromium, serve_studio
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores are at work; before torch reads it
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Other processes use the other cores, and sums of several threads are not the same twice; before torch reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "assets" / "samples"

@@ -131,7 +131,6 @@ class ToyTask:
 
 
 def main(folder: Path, changes: Mapping[str, Any]) -> None:
-    torch.set_num_threads(1)
     fit(ToyTask(**changes.get("task", {})), LoopOptions(**changes["loop"]), Run(folder))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from actions_toy import DESCRIPTION, LABELS, NO_HANDS, TRAINED_ON, toy_model
 from multistream_toy import MODEL
 from something_toy import make
@@ -22,7 +21,6 @@ from studio import actions, trained
 from studio.jobs import Jobs
 from studio.limits import Limits
 
-torch.set_num_threads(1)
 T = MODEL.frames
 
 

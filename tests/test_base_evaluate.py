@@ -36,7 +36,6 @@ from models.synthesis.sampling import SamplingOptions
 from models.training import Run
 from models.training.config import to_dict
 
-torch.set_num_threads(1)
 SIDE = CONFIG.size
 SIGNERS = {
     "anna": "train",
@@ -203,12 +202,14 @@ def test_mirroring_twice_is_nothing_and_smearing_keeps_the_light() -> None:
         assert less.std() < picture.std() / 2
 
 
+@pytest.mark.slow
 def test_the_judge_of_words_tells_words_by_how_hands_move(samples: Samples, judges: Judges) -> None:
     unseen = [(word, signer) for word in ("UP", "SIDE") for signer in ("eve", "finn", "gus")]
     assert sum(judges.word(video(samples, word, signer)) == word for word, signer in unseen) == 6
     assert judges.shares(video(samples, "UP", "finn")).sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_judge_of_hands_says_where_they_are_in_pixels_of_the_picture(samples: Samples, judges: Judges) -> None:
     frames = video(samples, "SIDE", "finn")
     asked = samples.pose(next(one for one in samples.of("test") if (one.word, one.signer) == ("SIDE", "finn")))

@@ -62,6 +62,7 @@ def test_an_autoencoder_of_diffusers_is_loaded_and_used_alike(tmp_path: Path) ->
     assert decode(vae, encode(vae, pictures, chunk=2), chunk=2).shape == pictures.shape
 
 
+@pytest.mark.slow
 def test_the_encoder_learns_where_landmarks_are_and_no_more_than_is_known(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     made = train_encoder(

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from actions_toy import DESCRIPTION, LABELS, NO_BOXES, NO_HANDS, toy_model
 from console import console
 from multistream_toy import MODEL
@@ -17,8 +16,6 @@ from something_toy import make
 from models.video import probe
 from studio import actions
 from studio.jobs import Jobs
-
-torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import pytest
-import torch
 import typer
 from four_stage_tiny import TRAINING, moving, trained_run
 from typer.testing import CliRunner
@@ -15,7 +14,6 @@ from typer.testing import CliRunner
 from models.recognition.four_stage.clips import read_clips, vocabulary
 from studio.cli.data_corpus import corpus
 
-torch.set_num_threads(1)
 cli = typer.Typer()
 cli.command()(corpus)
 

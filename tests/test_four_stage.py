@@ -347,6 +347,7 @@ def test_the_presets_are_as_they_are_described() -> None:
     assert PRESETS["demo"].model.start == "scratch"
 
 
+@pytest.mark.slow
 def test_eight_clips_are_learned_by_heart(tmp_path: Path) -> None:
     config = training(steps=160, weighing="gradnorm")
     prepare(config, corpus(tmp_path / "data"))

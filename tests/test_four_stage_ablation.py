@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 import typer
 from four_stage_tiny import TRAINING, draw_clips
 from typer.testing import CliRunner
@@ -18,8 +17,6 @@ from models.recognition.four_stage.files import load_four_stage
 from models.training import Run, ablation
 from models.training.ablation import ablate, markdown
 from models.training.config import to_dict
-
-torch.set_num_threads(1)
 
 
 def differences(one: object, other: object) -> dict[str, object]:

@@ -32,8 +32,6 @@ from models.recognition.four_stage.task import Heard
 from models.recognition.metrics import comparison
 from models.training import Run
 
-torch.set_num_threads(1)
-
 
 def rows(*shares: tuple[float, ...]) -> np.ndarray:
     return np.log(np.asarray(shares, np.float32))

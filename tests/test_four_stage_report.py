@@ -29,8 +29,6 @@ from models.recognition.four_stage.stage_metrics import judge, judged
 from models.recognition.four_stage.task import heard
 from models.training import Run
 
-torch.set_num_threads(1)
-
 
 def video(*glosses: str, seed: int = 0) -> Tensor:
     return torch.from_numpy(moving(glosses or ("DOWN", "STAY"), seed, side=32)).permute(0, 3, 1, 2)

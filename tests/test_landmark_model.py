@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,14 +26,6 @@ GLOSSES = ("EAT", "HELLO", "NO", "YES")
 TINY = LandmarkModelConfig(
     num_glosses=len(GLOSSES), width=32, dilations=(1, 2), attention_blocks=1, past=12, dropout=0.0
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -43,15 +43,12 @@ BEFORE = (111.0882, 101.8065, 65.2593, 61.6862, 81.9267, 65.5033, 36.7178, 26.27
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from accelerate.state import PartialState
 
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     PartialState._reset_state()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
-    torch.set_num_threads(before)
     PartialState._reset_state()
 
 
@@ -223,6 +220,7 @@ def test_sentences_are_cut_into_pieces_with_every_sign_once(sentences: list[Take
 # The demo, from nothing to its figures
 
 
+@pytest.mark.slow
 def test_a_demo_is_made_trained_and_judged(tmp_path: Path) -> None:
     whole = PRESETS["demo"]
     config = replace(

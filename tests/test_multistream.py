@@ -15,7 +15,6 @@ from models.recognition.multistream.config import STREAMS, MultiStreamConfig
 from models.recognition.multistream.hand_graph import BONES, HandGraph, neighbours, shapes
 from models.recognition.multistream.network import MultiStream, heard_by
 
-torch.set_num_threads(1)
 LABELS = ("Closing something", "Opening something", "Pointing at something")
 
 
@@ -208,6 +207,7 @@ def test_without_published_weights_it_says_what_to_do(tmp_path) -> None:
         MultiStream(replace(MODEL, start="published"), LABELS, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STREAMS)
 def test_what_only_one_stream_shows_is_learned_from_it(name: str) -> None:
     torch.manual_seed(0)

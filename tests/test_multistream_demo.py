@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from models.recognition.multistream.demo_scenes import TEMPLATES
 from models.recognition.multistream.recognizer import ActionRecognizer, open_recognizer
 from studio.inputs import sample_actions
 
-torch.set_num_threads(1)
 ROOT = Path(__file__).parents[1] / "assets" / "multistream"
 CLIPS, BOXES = sample_actions()
 

@@ -21,8 +21,6 @@ from models.recognition.multistream.clips import OUT
 from models.recognition.multistream.network import MultiStream
 from models.recognition.multistream.recognizer import ActionRecognizer
 
-torch.set_num_threads(1)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

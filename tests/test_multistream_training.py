@@ -25,8 +25,6 @@ from models.recognition.multistream.network import MultiStream
 from models.training import Run, fit
 from models.training.config import to_dict
 
-torch.set_num_threads(1)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from signing import performance, performed
 
 from models.errors import LexiconError, PoseError, SignError
@@ -35,14 +33,6 @@ SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 
 UNSEEN = 77  # no signer of training: those are 0 to 3 and 1000 to 1047
 SENTENCE = ("EAT", "HELLO", "HORSE", "START")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

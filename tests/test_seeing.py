@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from four_stage_toy import sentence, untrained_run
 
 from models.errors import SignError, VideoError, WeightsError
@@ -132,11 +131,3 @@ def test_the_command_line_takes_such_a_model(
     assert found.exit_code == 0, found.output
     assert "ball.mp4:" in found.output
     assert (tmp_path / "out" / "ball.eaf").is_file()
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

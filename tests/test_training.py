@@ -216,7 +216,7 @@ def test_the_command_line_says_what_is_wrong_in_a_line(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
-    words = ("run", "--model", "toy", "--preset", "slow", "--set", "loop.steps=200", "--out", str(tmp_path / "mine"))
+    words = ("run", "--model", "toy", "--preset", "slow", "--set", "loop.steps=60", "--out", str(tmp_path / "mine"))
     child = subprocess.Popen([*COMMAND, "train", *words], stderr=subprocess.PIPE, text=True)
     run = Run(tmp_path / "mine")
     for _ in range(600):
@@ -233,7 +233,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert run.status().state == "stopped" and run.last.is_file()
     assert train("run", "--run", str(run.folder)).returncode == 0
     steps = [line["step"] for line in run.metrics()[0] if line["kind"] == "train"]
-    assert steps == list(range(1, 201))
+    assert steps == list(range(1, 61))
 
 
 def test_a_list_names_runs_and_models() -> None:

@@ -45,16 +45,13 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Also on a machine with a GPU, where the last digits may differ."""
     from accelerate.state import PartialState
 
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     PartialState._reset_state()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
-    torch.set_num_threads(before)
     PartialState._reset_state()
 
 
@@ -167,7 +164,7 @@ def test_a_process_killed_by_the_system_goes_on_as_the_same_run(tmp_path: Path) 
 
 
 def toy_process(folder: Path, loop: dict[str, Any], *launch: str, **task: Any) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     return subprocess.run(
         [
             *(launch or (sys.executable,)),

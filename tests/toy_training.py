@@ -143,6 +143,5 @@ TOY = Trainable(
 if __name__ == "__main__":
     from studio.cli import main
 
-    torch.set_num_threads(1)
     TRAINABLES["toy"] = TOY
     main()
