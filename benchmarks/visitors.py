@@ -191,15 +191,19 @@ class Page:
         for event in events:
             filled = {self._server.component(name.replace("_", "-"))["id"]: value for name, value in values.items()}
             asked = [filled.get(number, _value(self._server.config, number)) for number in event["inputs"]]
-            data = await self._run({"data": asked, "fn_index": event["id"], "session_hash": self.session})
+            data = await self._run({"data": asked, "fn_index": event["id"], "session_hash": self.session}, elem_id)
         return data
 
-    async def _run(self, asked: dict[str, Any]) -> list[Any]:
+    async def _run(self, asked: dict[str, Any], elem_id: str) -> list[Any]:
         event = _check(await self._client.post("/gradio_api/queue/join", json=asked)).json()["event_id"]
         async for message in self._messages():
+            if message.get("event_id") == event and message["msg"] == "process_starts":
+                begun = time.monotonic()
             if message.get("event_id") == event and message["msg"] == "process_completed":
                 if not message["success"]:
                     raise Failed(f"an answer is an error: {str(message['output'])[:300]}")
+                if elem_id:
+                    self._tally.waits_s[f"{elem_id}, at work"].append(time.monotonic() - begun)
                 return list(message["output"].get("data") or [])
         raise Failed("the answers ended before there was one")
 

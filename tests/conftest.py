@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Iterator
@@ -47,6 +48,17 @@ def real_data() -> Path:
 def sample() -> Path:
     """A short clip of a drawn signer."""
     return min(SAMPLES.glob("*.mp4"), key=lambda path: path.stat().st_size)
+
+
+@pytest.fixture(scope="session")
+def short(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 1.6 seconds of it: enough for whom it is all the same what is signed."""
+    from models.video import VideoReader
+    from models.video_write import write_video
+
+    path = tmp_path_factory.mktemp("clips") / "short.mp4"
+    write_video(path, itertools.islice(VideoReader(sample), 40), fps=25)
+    return path
 
 
 @pytest.fixture(scope="session")

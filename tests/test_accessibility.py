@@ -40,6 +40,11 @@ UNSAID = """() => [
   ...[...document.querySelectorAll('table:not(.file-preview)')]
     .filter((one) => one.offsetParent && !one.querySelector('th[scope]')),
 ].map((one) => one.outerHTML.slice(0, 200))"""
+SETTLED = """async () => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));  // what fades has begun to
+  const ends = (one) => one.playState === 'running' && one.effect?.getComputedTiming().endTime !== Infinity;
+  await Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def violations(page: Page) -> list[str]:
 
 def settled(page: Page) -> None:
     """Colours that fade are not judged in the middle of it."""
-    page.wait_for_timeout(500)
+    page.evaluate(SETTLED)
 
 
 def test_no_tab_violates_wcag_with_everything_open(page: Page) -> None:

@@ -168,6 +168,7 @@ PRINTED = [
 """What each Python example of the documentation prints."""
 
 
+@pytest.mark.slow
 def test_the_python_examples_of_the_documentation_run(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

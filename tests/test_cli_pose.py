@@ -31,17 +31,17 @@ def alive_in_group(group: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def extracted(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's pose as the command wrote it."""
+def extracted(short: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pose of a short clip as the command wrote it."""
     folder = tmp_path_factory.mktemp("poses")
-    result = console("pose", "extract", sample, "-o", folder)
+    result = console("pose", "extract", short, "-o", folder)
     assert result.returncode == 0, result.stderr
-    return folder / f"{sample.stem}.pose"
+    return folder / f"{short.stem}.pose"
 
 
-def test_extract_writes_a_pose_that_pose_format_reads_and_draws(extracted: Path, sample: Path) -> None:
+def test_extract_writes_a_pose_that_pose_format_reads_and_draws(extracted: Path, short: Path) -> None:
     pose = read_pose(extracted)
-    info = probe(sample)
+    info = probe(short)
     assert len(pose.body.data) == info.num_frames
     frames = list(PoseVisualizer(pose).draw())
     assert len(frames) == info.num_frames
@@ -49,11 +49,11 @@ def test_extract_writes_a_pose_that_pose_format_reads_and_draws(extracted: Path,
 
 
 def test_a_folder_is_done_whole_the_broken_clip_has_its_line_and_the_next_run_skips(
-    sample: Path, tmp_path: Path
+    short: Path, tmp_path: Path
 ) -> None:
     clips = tmp_path / "clips"
     (clips / "deep").mkdir(parents=True)
-    frames = [frame for frame, _ in zip(VideoReader(sample), range(6), strict=False)]
+    frames = [frame for frame, _ in zip(VideoReader(short), range(6), strict=False)]
     write_video(clips / "a.mp4", frames, fps=25)
     write_video(clips / "deep" / "b.mp4", frames, fps=25)
     (clips / "broken.mp4").write_bytes(b"no video")
@@ -73,10 +73,10 @@ def test_a_folder_is_done_whole_the_broken_clip_has_its_line_and_the_next_run_sk
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="looks at processes with `ps`")
-def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(sample: Path, tmp_path: Path) -> None:
-    frames = list(VideoReader(sample))
+def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(short: Path, tmp_path: Path) -> None:
+    frames = list(VideoReader(short))
     write_video(tmp_path / "short.mp4", frames[:8], fps=25)
-    write_video(tmp_path / "long.mp4", frames * 4, fps=25)
+    write_video(tmp_path / "long.mp4", frames * 16, fps=25)
     command = [sys.executable, "-m", "studio.cli", "pose", "extract", str(tmp_path), "-o", str(tmp_path / "poses")]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -98,18 +98,18 @@ def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(sample: Path, tmp_p
     assert not left
 
 
-def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, sample: Path, tmp_path: Path) -> None:
+def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, short: Path, tmp_path: Path) -> None:
     for mode in ("overlay", "side_by_side", "skeleton", "openpose"):
         out = tmp_path / f"{mode}.mp4"
-        result = console("pose", "preview", sample, "--pose", extracted, "--mode", mode, "-o", out)
+        result = console("pose", "preview", short, "--pose", extracted, "--mode", mode, "-o", out)
         assert result.returncode == 0, result.stderr
-        assert probe(out).num_frames == probe(sample).num_frames
+        assert probe(out).num_frames == probe(short).num_frames
 
     result = console("pose", "clean", extracted, "-o", tmp_path / "clean")
     assert result.returncode == 0, result.stderr
     cleaned = read_pose(tmp_path / "clean" / extracted.name)
     assert cleaned.body.data.shape[2] == 178
-    assert 0 < len(cleaned.body.data) < probe(sample).num_frames
+    assert 0 < len(cleaned.body.data) < probe(short).num_frames
 
     result = console("pose", "quality", extracted, "-o", tmp_path / "report")
     assert result.returncode == 0, result.stderr
@@ -120,7 +120,7 @@ def test_preview_clean_quality_and_export_of_one_pose(extracted: Path, sample: P
 
     result = console("pose", "export", extracted, "--csv", tmp_path / "a.csv", "--openpose", tmp_path / "frames")
     assert result.returncode == 0, result.stderr
-    assert len(list((tmp_path / "frames").glob("*_keypoints.json"))) == probe(sample).num_frames
+    assert len(list((tmp_path / "frames").glob("*_keypoints.json"))) == probe(short).num_frames
 
 
 def test_poses_of_one_name_are_both_kept(extracted: Path, tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ def test_sources_says_what_is_ready_and_what_the_others_need(tmp_path: Path) -> 
         (["pose", "detect", "SAMPLE", "-o", "x.json"], "body_pose_model.pth"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(words: list[str], said: str, sample: Path, tmp_path: Path) -> None:
-    result = console(*[word.replace("SAMPLE", str(sample)) for word in words], cwd=tmp_path)
+def test_mistakes_are_one_line_and_exit_code_2(words: list[str], said: str, short: Path, tmp_path: Path) -> None:
+    result = console(*[word.replace("SAMPLE", str(short)) for word in words], cwd=tmp_path)
     assert result.returncode == 2
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -175,3 +175,10 @@ def test_heavy_libraries_come_when_they_are_needed(imported: str, late: str) -> 
     code = f"import sys; {imported}; print([name for name in {names} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_numpy_comes_after_its_threads_were_limited() -> None:
+    code = "import os, sys, studio; print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert shown.stdout.split() == ["False", "1"]

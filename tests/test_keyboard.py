@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SAMPLES
+from playwright.sync_api import TimeoutError
 from test_tab_pose import LONG_MS
 from whole_page import serve_whole_page, toys
 
@@ -53,7 +55,8 @@ def stop(page: Page, key: str = "Tab") -> dict[str, Any]:
     page.keyboard.press(key)
     at = page.evaluate(STOP) or {"name": "", "tag": "", "id": "", "seen": True, "shown": True}
     if not at["shown"]:  # the page is on its way there
-        page.wait_for_timeout(500)
+        with contextlib.suppress(TimeoutError):
+            page.wait_for_function(f"({STOP})()?.shown", timeout=5000)
         at = page.evaluate(STOP)
     return at
 
@@ -229,6 +232,7 @@ def test_the_skip_link_goes_to_what_the_open_tab_holds(page: Page) -> None:
 
 def test_escape_closes_lists_and_messages(page: Page) -> None:
     press(page, "Options")
+    page.locator("input[aria-label='Preview']").wait_for()  # else Tab goes past what is not there yet
     go_to(page, "Preview")
     page.keyboard.press("ArrowDown")
     page.get_by_role("option").first.wait_for()

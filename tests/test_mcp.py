@@ -100,10 +100,10 @@ def test_a_file_is_given_as_an_upload_or_as_a_data_url(url: str) -> None:
 
 
 @pytest.fixture
-def elsewhere(sample: Path, tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
+def elsewhere(short: Path, tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
     """A clip that the tools could work on if they got at it: its path, a link to it, and who followed that."""
     clip, asked = tmp_path / "clip.mp4", []
-    clip.write_bytes(sample.read_bytes())
+    clip.write_bytes(short.read_bytes())
 
     class Kept(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

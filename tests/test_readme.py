@@ -23,6 +23,7 @@ def block_after(heading: str) -> list[str]:
     return match.group(1).strip().splitlines()
 
 
+@pytest.mark.slow
 def test_the_command_line_session_runs_as_shown(tmp_path: Path) -> None:
     lines = block_after("On the command line")
     assert len(lines) == 8

@@ -99,10 +99,10 @@ def test_a_pose_gives_the_same_and_its_drawing(made: Recognized, tmp_path: Path)
     assert probe(again.video).num_frames == len(read_pose(made.downloads[-1]).body.data)
 
 
-def test_the_steps_are_told_and_stopping_stops(sample: Path, tmp_path: Path) -> None:
+def test_the_steps_are_told_and_stopping_stops(short: Path, tmp_path: Path) -> None:
     told: list[Step] = []
     with pytest.raises(Cancelled):
-        recognize_clip(sample, tmp_path, [], Limits(), told.append, lambda: len(told) > 1, make=Scripted)
+        recognize_clip(short, tmp_path, [], Limits(), told.append, lambda: len(told) > 1, make=Scripted)
     assert [step.words for step in told[:2]] == ["Loading the recognizer …", "Reading the pose"]
     assert told[1].progress is not None
     assert not list(tmp_path.iterdir())
@@ -117,11 +117,11 @@ def test_what_is_too_long_is_refused_before_any_work(made: Recognized, tmp_path:
 
 
 def test_several_clips_keep_their_order_and_a_bad_one_has_its_reason(
-    made: Recognized, sample: Path, tmp_path: Path
+    made: Recognized, short: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.mp4"
-    broken.write_bytes(sample.read_bytes()[:2000])
-    sources = [sample, broken, made.downloads[-1]]
+    broken.write_bytes(short.read_bytes()[:2000])
+    sources = [short, broken, made.downloads[-1]]
     many = recognize_many(sources, tmp_path / "out", [], Limits(), quiet, never, make=Scripted)
     assert [clip.name for clip in many.clips] == [path.name for path in sources]
     assert [clip.error is None for clip in many.clips] == [True, False, True]
@@ -129,7 +129,7 @@ def test_several_clips_keep_their_order_and_a_bad_one_has_its_reason(
     with zipfile.ZipFile(many.archive) as archive:
         table = archive.read("glosses.tsv").decode().splitlines()
         names = archive.namelist()
-    assert table[1].startswith(f"{sample.name}\tHELLO MY ?\t")
+    assert table[1].startswith(f"{short.name}\tHELLO MY ?\t")
     assert table[2].startswith("broken.mp4\t\t")
     assert "drawn signers" in table[-1]
     assert len([name for name in names if name.endswith(".eaf")]) == 2
@@ -212,20 +212,20 @@ def test_taught_signs_are_listed_packed_and_forgotten(tmp_path: Path) -> None:
         teaching.forget(own, "A-SIGN")
 
 
-def test_a_sign_needs_a_name_and_few_enough_clips(sample: Path, tmp_path: Path) -> None:
+def test_a_sign_needs_a_name_and_few_enough_clips(short: Path, tmp_path: Path) -> None:
     with pytest.raises(LexiconError, match="no gloss"):
-        teaching.teach([sample], "two words", tmp_path / "own", Limits(), quiet, never)
+        teaching.teach([short], "two words", tmp_path / "own", Limits(), quiet, never)
     with pytest.raises(SignError, match="6 clips are more than the 5"):
-        teaching.teach([sample] * 6, "SIX", tmp_path / "own", Limits(), quiet, never)
+        teaching.teach([short] * 6, "SIX", tmp_path / "own", Limits(), quiet, never)
     assert not (tmp_path / "own").exists()
 
 
-def test_a_clip_that_is_no_video_is_told_and_the_others_are_learned(sample: Path, tmp_path: Path) -> None:
+def test_a_clip_that_is_no_video_is_told_and_the_others_are_learned(short: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.mp4").write_bytes(b"This is a letter. " * 50)
     told: list[Step] = []
-    clips = [tmp_path / "letter.mp4", sample]
+    clips = [tmp_path / "letter.mp4", short]
     report = teaching.teach(clips, "a-sign", tmp_path / "own", Limits(), told.append, never)
-    assert [(clip.name, clip.accepted) for clip in report.clips] == [("letter.mp4", False), (sample.name, True)]
+    assert [(clip.name, clip.accepted) for clip in report.clips] == [("letter.mp4", False), (short.name, True)]
     assert "not a video" in report.clips[0].verdict
     assert report.accepted == 1
     assert teaching.taught(tmp_path / "own") == {"A-SIGN": 1}
@@ -233,9 +233,9 @@ def test_a_clip_that_is_no_video_is_told_and_the_others_are_learned(sample: Path
     assert "A-SIGN is known" in segments_view.taught_now(report)
 
 
-def test_nothing_is_learned_when_stopped(sample: Path, tmp_path: Path) -> None:
+def test_nothing_is_learned_when_stopped(short: Path, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
-        teaching.teach([sample], "A-SIGN", tmp_path / "own", Limits(), quiet, lambda: True)
+        teaching.teach([short], "A-SIGN", tmp_path / "own", Limits(), quiet, lambda: True)
     assert teaching.taught(tmp_path / "own") == {}
 
 

@@ -110,8 +110,8 @@ def test_an_empty_text_and_one_of_ten_thousand_words_are_refused(tab: Page) -> N
     assert "characters" in toast(tab, "at most 5,000")
 
 
-def test_a_sign_of_ones_own_is_added_from_a_clip_and_used(page: Page, sample: Path) -> None:
-    upload(page, sample)
+def test_a_sign_of_ones_own_is_added_from_a_clip_and_used(page: Page, short: Path) -> None:
+    upload(page, short)
     extract(page)
     page.get_by_text("Add to the lexicon").click()
     page.locator("#add-gloss textarea, #add-gloss input").fill("my-sign")

@@ -150,6 +150,7 @@ def test_a_run_is_launched_seen_live_reloaded_stopped_and_goes_on(tab: Page, job
     stop(tab, row)
 
 
+@pytest.mark.slow
 def test_a_second_browser_sees_the_same_runs(tab: Page, studio_url: str) -> None:
     row = launch(tab, "Seen twice")
     until(row, "Training")
