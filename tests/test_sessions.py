@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
+from gradio_client import Client
 from starlette.datastructures import Headers
 
 from models.errors import SignError
 from studio.limits import Limits
 from studio.storage import Storage, open_storage
-from studio.ui import sessions
+from studio.ui import serving, sessions
 from studio.ui.streaming import live
 
 HOLD = """
@@ -258,3 +260,24 @@ def test_other_users_of_the_machine_cannot_look_in(storage: Storage) -> None:
     page = sessions.session(asked_by("one"))
     assert storage.folder.stat().st_mode & 0o077 == 0
     assert page.folder.stat().st_mode & 0o077 == 0
+
+
+def test_gradio_forgets_a_page_that_is_closed() -> None:
+    with gr.Blocks() as page:
+        gr.Button().click(lambda: None, api_name="ask")
+        serving.forgotten(page)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
+    try:
+        clients = [Client(url, verbose=False) for _ in range(2)]
+        for client in clients:
+            client.predict(api_name="/ask")
+        held = page.state_holder.session_data
+        assert set(held) == {client.session_hash for client in clients}
+        clients[0].close()
+        end = time.monotonic() + 30
+        while len(held) > 1 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert set(held) == {clients[1].session_hash}
+        clients[1].close()
+    finally:
+        page.close()

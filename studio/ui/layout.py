@@ -88,6 +88,7 @@ def build(limits: Limits, where: Hosting = hosting.AT_HOME) -> gr.Blocks:
             _use_trained(trained, seen, learned, tabs)
         page.load(recognize.refreshed, None, seen.engine, **QUIET)
         page.unload(sessions.end)
+        serving.forgotten(page)
         verbs.build(limits)
     return page
 

@@ -22,7 +22,7 @@ from studio.ui.guard import Guard
 
 FILES = "GRADIO_TEMP_DIR"
 STATES = 200
-"""Pages whose components Gradio remembers; it would remember 10,000, and forgets none by itself."""
+"""Pages whose components Gradio remembers at most; it would remember 10,000, and forgets none by itself."""
 
 
 def keep_files(limits: Limits) -> None:
@@ -47,6 +47,18 @@ def queued(page: gr.Blocks, limits: Limits) -> gr.Blocks:
         default_concurrency_limit=limits.concurrent_runs,
         api_open=False,  # else a run could be asked for without the queue
     )
+
+
+def forgotten(page: gr.Blocks) -> None:
+    """Have what Gradio remembers of a page, a megabyte and all that it shows, go when the page is closed.
+
+    To be called where the page is built, last: what else happens then may still ask for it.
+    """
+
+    def forget(request: gr.Request) -> None:
+        page.state_holder.session_data.pop(str(request.session_hash), None)
+
+    page.unload(forget)
 
 
 def guarded(limits: Limits, login: Login | None, *, hosted: bool) -> dict[str, Any]:
