@@ -6,13 +6,16 @@ Everything is said by text, place, line or mark as well as by colour.
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 
 PAPER, INK, FAINT = "#ffffff", "#1f2328", "#d8dce1"
@@ -57,6 +62,27 @@ class Picture:
     data: bytes
 
 
+def alone(draw: Callable[P, T]) -> Callable[P, T]:
+    """Have what draws figures do it in one thread, one after the other.
+
+    Matplotlib is not made for several, and keeps fonts open, and in memory, for every thread that it was ever used in:
+    a server, which has a thread for each run, would collect them.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        return _artist(os.getpid()).submit(draw, *args, **kwargs).result()
+
+    return drawn
+
+
+@functools.cache
+def _artist(process: int) -> ThreadPoolExecutor:
+    """A process that was forked has none of the threads of the other."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"figures-{process}")
+
+
+@alone
 def picture(
     name: str,
     title: str,

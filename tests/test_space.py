@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from serving import ROOT, checkout, open_chromium, wait_until_up
+from serving import ROOT, checkout, wait_until_up
 from test_tab_pose import LONG_MS, extract, upload
 
 from models.weights import TABLE
@@ -201,7 +201,7 @@ def test_a_space_with_storage_and_a_lent_gpu_says_so(tmp_path: Path, browser: Br
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_space_that_installs_its_requirements_works(tmp_path: Path, sample: Path) -> None:
+def test_a_space_that_installs_its_requirements_works(tmp_path: Path, sample: Path, browser: Browser) -> None:
     app = checkout(tmp_path / "app")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
     python = str(tmp_path / "env" / "bin" / "python")
@@ -211,7 +211,7 @@ def test_a_space_that_installs_its_requirements_works(tmp_path: Path, sample: Pa
         added = [f"gradio[oauth,mcp]=={settings()['sdk_version']}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
         subprocess.run([*install, *added], cwd=app, check=True)
         subprocess.run([python, "-m", "pip", "check"], check=True)
-        with serve_space(tmp_path, python, SIGN_STUDIO_DATA="") as url, open_chromium() as chromium:
-            use(url, chromium, sample, GONE, NOT_FOR_ALL)
+        with serve_space(tmp_path, python, SIGN_STUDIO_DATA="") as url:
+            use(url, browser, sample, GONE, NOT_FOR_ALL)
     finally:
         shutil.rmtree(tmp_path / "env", ignore_errors=True)  # 7 GB

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
 
+from models.figures import alone
 from models.files import replacing
 from models.pose.landmarks import BODY, FACE, has_component, seen
 from models.pose.quality import HandQuality, QualityReport, signing_frames
@@ -45,6 +46,7 @@ LABELLED_GAP = 0.05
 """Gaps shorter than this share of the clip are drawn without their length, which would not fit."""
 
 
+@alone
 def quality_png(pose: Pose, report: QualityReport, theme: Theme = "light") -> bytes:
     """The figure as PNG bytes, 1000 x 560 px. `report` is `assess(pose)`.
 
@@ -54,7 +56,7 @@ def quality_png(pose: Pose, report: QualityReport, theme: Theme = "light") -> by
     from matplotlib.figure import Figure
 
     palette = _PALETTES[theme]
-    # The object interface throughout: pyplot would keep the figure, and its state is shared between requests.
+    # The object interface throughout: pyplot would keep the figure.
     figure = Figure(figsize=(10, 5.6), dpi=100, facecolor=palette.paper)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.06)
     FigureCanvasAgg(figure)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import SignError
-from models.figures import BLUE, FAINT, INK, PAPER, outline, plain, ramp
+from models.figures import BLUE, FAINT, INK, PAPER, alone, outline, plain, ramp
 from models.files import replacing, safe_name
 from models.recognition.evaluation_report import (
     NOT_MEASURED,
@@ -40,6 +40,7 @@ LETTERS = 16
 SUFFIXES = (".png", ".svg")
 
 
+@alone
 def write_figure(report: RecognitionReport, path: Path) -> None:
     """Draw a report into a .png (1200 x 820 pixels) or .svg file, with its lines as the description inside.
 
@@ -51,7 +52,7 @@ def write_figure(report: RecognitionReport, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # The object interface throughout: pyplot would keep the figure, and its state is shared between requests.
+    # The object interface throughout: pyplot would keep the figure.
     figure = Figure(figsize=(12, 8.2), dpi=100, facecolor=PAPER)
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
     FigureCanvasAgg(figure)
