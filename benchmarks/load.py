@@ -21,12 +21,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 from visitors import Server, Tally, Visitor, pictures, serve, training
 
 from studio.storage import size_bytes
 
 SAMPLE_S = 2.0
+REST_S = 20.0
+"""After the last page was closed: cameras that sent nothing for 10 seconds are off, and free memory is given back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +44,11 @@ class Sample:
     """Open ones, without connections."""
     connections: int
     processes: int
+    cameras: int = 0
+    """Those that are on."""
 
 
-def measure(server: Server, start: float) -> Sample:
+def measure(server: Server, start: float, cameras: int = 0) -> Sample:
     """The server and its children; a training is a program of its own and is not counted."""
     tree = [server.process, *server.process.children(recursive=True)]
     memory, threads, opened, connections = 0.0, 0, 0, 0
@@ -64,15 +69,18 @@ def measure(server: Server, start: float) -> Sample:
         files=opened,
         connections=connections,
         processes=len(tree),
+        cameras=cameras,
     )
 
 
-def slope(samples: list[Sample]) -> float:
-    """Memory gained in a minute, megabytes, by a line through these."""
-    import numpy as np
+def slopes(samples: list[Sample]) -> tuple[float, float]:
+    """Memory gained in a minute, and with each camera that is on, megabytes, by a plane through these.
 
-    points = np.array([(one.second / 60, one.memory_mb) for one in samples])
-    return float(np.polyfit(points[:, 0], points[:, 1], 1)[0]) if len(points) > 2 else 0.0
+    How many cameras are on is chance, and each takes more than anything that could be left over in a minute.
+    """
+    known = np.array([(one.second / 60, one.cameras, 1) for one in samples])
+    (minute, camera, _), *_ = np.linalg.lstsq(known, [one.memory_mb for one in samples], rcond=None)
+    return float(minute), float(camera)
 
 
 async def drive(
@@ -88,7 +96,7 @@ async def drive(
         async with training(server, tally) if trains else contextlib.nullcontext():
             while time.monotonic() < until and any(not one.done() for one in work):
                 await asyncio.sleep(SAMPLE_S)
-                samples.append(await asyncio.to_thread(measure, server, start))
+                samples.append(await asyncio.to_thread(measure, server, start, tally.cameras))
             for one in work:
                 one.cancel()  # whoever is still there closes the page, whatever it does
             for ended in await asyncio.gather(*work, return_exceptions=True):
@@ -115,18 +123,17 @@ def report(tally: Tally, samples: list[Sample]) -> None:
     for failure in tally.failures[:20]:
         print("   ", failure)
     for verb, waits in sorted(tally.waits_s.items()):
-        waits = sorted(waits)
-        middle, late = waits[len(waits) // 2], waits[int(0.95 * (len(waits) - 1))]
+        middle, late = np.percentile(waits, [50, 95])
         print(f"{verb:>12}: {len(waits)} done, p50 {middle:.1f} s, p95 {late:.1f} s")
-    columns = ["memory MB", "disk MB", "threads", "files", "connections", "processes"]
+    columns = ["memory MB", "disk MB", "threads", "files", "connections", "processes", "cameras"]
     print(f"{'minute':>8} " + " ".join(f"{name:>11}" for name in columns))
     for minute in range(int(samples[-1].second // 60) + 1):
         _print(f"{minute}", min(samples, key=lambda one: abs(one.second - 60 * minute)))
-    _print("end", samples[-1])
+    _print("at rest", samples[-1])
 
 
 def _print(name: str, one: Sample) -> None:
-    counts = [one.threads, one.files, one.connections, one.processes]
+    counts = [one.threads, one.files, one.connections, one.processes, one.cameras]
     print(f"{name:>8} {one.memory_mb:11.0f} {one.disk_mb:11.1f} " + " ".join(f"{number:11d}" for number in counts))
 
 
@@ -144,10 +151,12 @@ def main() -> int:
             work = drive(server, asked.sessions, asked.minutes, asked.pause, not asked.no_training)
             tally, samples = asyncio.run(work)
             left = left_over(server)
+            time.sleep(REST_S)
             samples.append(measure(server, time.monotonic() - samples[-1].second))
         report(tally, samples)
         middle = len(samples) // 2  # before it each visitor meets each model for the first time
-        print(f"memory in the second half: {slope(samples[middle:-1]):+.1f} MB a minute")
+        minute, camera = slopes(samples[middle:-1])
+        print(f"memory in the second half: {minute:+.1f} MB a minute, {camera:+.0f} MB with each camera that is on")
         after = [path for path in (folder / "files").rglob("*") if path.is_file()]
         print(f"left of closed pages: {len(left)} folders; left when the server ended: {len(after)} files")
         log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")

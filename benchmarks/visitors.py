@@ -62,6 +62,8 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     waits_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    cameras: int = 0
+    """Those that are on now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,16 +331,20 @@ class Visitor:
         self._own("", opened := await page.call("open_camera", {"token": token}))
         if "cameras are being watched" in opened.get("error", ""):
             raise Busy("all cameras are taken")
-        for number in range(40):
-            picture = self._pictures[number % len(self._pictures)]
-            view = await page.call("see_camera", {"token": token, "picture": picture, "time_ms": 100.0 * number})
-            self._tally.counts["pictures"] += 1
-            if view.get("error") and not view.get("off"):
-                raise Failed(f"the camera: {view['error']}")
-            if view.get("off") or time.monotonic() > until:
-                break
-            await asyncio.sleep(0.1)
-        await page.call("close_camera", {"token": token})
+        self._tally.cameras += 1
+        try:
+            for number in range(40):
+                picture = self._pictures[number % len(self._pictures)]
+                view = await page.call("see_camera", {"token": token, "picture": picture, "time_ms": 100.0 * number})
+                self._tally.counts["pictures"] += 1
+                if view.get("error") and not view.get("off"):
+                    raise Failed(f"the camera: {view['error']}")
+                if view.get("off") or time.monotonic() > until:
+                    break
+                await asyncio.sleep(0.1)
+            await page.call("close_camera", {"token": token})
+        finally:
+            self._tally.cameras -= 1
 
     async def _leave(self, page: Page, _until: float) -> None:
         """Close the page while its work waits or is done."""

@@ -82,6 +82,19 @@ def _artist(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix=f"figures-{process}")
 
 
+def blank(
+    size: tuple[float, float], *, dpi: int = 110, paper: str = PAPER, pads: tuple[float, float] = (0.08, 0.08)
+) -> Figure:
+    """An empty figure of this size in inches, with so much room between its parts, that nothing else shares."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=dpi, facecolor=paper)  # the object interface throughout: pyplot would keep it
+    figure.set_layout_engine("constrained", w_pad=pads[0], h_pad=pads[1])
+    FigureCanvasAgg(figure)
+    return figure
+
+
 @alone
 def picture(
     name: str,
@@ -95,12 +108,8 @@ def picture(
 ) -> Picture:
     """Draw a figure of this size in inches, without anything that other requests share."""
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, dpi=110, facecolor=PAPER)
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-    FigureCanvasAgg(figure)
+    figure = blank(size)
     draw(figure)
     buffer = io.BytesIO()
     about: dict[str, Any] = {"Title": title, "Description": alt}

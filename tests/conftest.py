@@ -13,7 +13,7 @@ import pytest
 from serving import CHROMIUM, open_chromium, serve_studio
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 # Other processes use the other cores, and sums of several threads are not the same twice; before torch reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -75,26 +75,37 @@ def browser() -> Iterator[Browser]:
         yield chromium
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Of the pages of a file's tests: Gradio's scripts, which are many, are loaded and compiled once."""
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def page(browser: Browser, studio_url: str) -> Iterator[Page]:
-    """The studio's page, every other origin refused; the test fails when the page asked for one, or a script failed."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+def page(context: BrowserContext, studio_url: str) -> Iterator[Page]:
+    """The studio's page as a browser shows it that was never there; the test fails when it asked for something of
+    another origin, which it does not get, or a script failed."""
     opened = context.new_page()
     refused: list[str] = []
     broken: list[str] = []
 
-    def stay_home(route: Route) -> None:
-        if route.request.url.startswith((studio_url, "data:", "blob:")):
-            route.continue_()
-        else:
-            refused.append(route.request.url)
-            route.abort()
+    def look(request: Request) -> None:
+        if not request.url.startswith((studio_url, "data:", "blob:")):
+            refused.append(request.url)
 
-    opened.route("**/*", stay_home)
+    # Not `route`, which would have the browser forget what it has loaded; serving.ARGS keep it from other hosts.
+    opened.on("request", look)
     opened.on("pageerror", lambda error: broken.append(str(error)))
+    context.new_cdp_session(opened).send(
+        "Storage.clearDataForOrigin", {"origin": studio_url, "storageTypes": "cookies,indexeddb,local_storage"}
+    )
     opened.goto(studio_url)
     opened.get_by_role("button", name="Extract pose").wait_for()
     yield opened
-    context.close()
+    context.clear_permissions()
+    for one in context.pages:
+        one.close()
     assert not refused, f"requests left the page: {refused}"
     assert not broken, f"scripts failed: {broken}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import languages
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serving import serve_studio
 
 pytestmark = pytest.mark.browser
@@ -36,15 +36,22 @@ def german_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def german(browser: Browser, german_url: str) -> Iterator[Page]:
-    """The German page in a browser that is set to French."""
+@pytest.fixture(scope="module")
+def french(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="fr-FR")
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def german(french: BrowserContext, german_url: str) -> Iterator[Page]:
+    """The German page in a browser that is set to French."""
+    page = french.new_page()
     page.goto(german_url)
     page.get_by_role("button", name="Pose auslesen", exact=True).first.wait_for()
     yield page
-    context.close()
+    page.evaluate("localStorage.clear()")
+    page.close()
 
 
 @pytest.fixture(scope="module")

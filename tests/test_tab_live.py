@@ -16,7 +16,7 @@ from serving import CHROMIUM
 from studio.cameras import Cameras
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
 
@@ -32,19 +32,19 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def filmed(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser whose camera plays a signed sentence."""
+def filmed(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """Pages of a browser whose camera plays a signed sentence."""
     clip = camera_clip(SAMPLES / "hello-my-name-anna.mp4", tmp_path_factory.mktemp("camera"))
     # From the browser that runs already: Playwright is there once.
     chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=browser_arguments(clip))
-    yield chromium
+    yield chromium.new_context(viewport={"width": 1280, "height": 1000})
     chromium.close()
 
 
 @pytest.fixture
-def tab(filmed: Browser, served: Served) -> Iterator[Page]:
+def tab(filmed: BrowserContext, served: Served) -> Iterator[Page]:
     url, cameras = served
-    page = filmed.new_page(viewport={"width": 1280, "height": 1000})
+    page = filmed.new_page()
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(url)
@@ -183,7 +183,7 @@ def test_clear_empties_the_line_and_the_list(tab: Page) -> None:
 
 
 def test_closing_the_page_frees_the_session_at_once(
-    filmed: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
+    filmed: BrowserContext, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(served[1], "_idle_s", 1000)  # not by its silence
     page = filmed.new_page()
@@ -211,7 +211,7 @@ def test_a_session_that_the_studio_dropped_comes_back_by_itself(tab: Page, serve
 
 
 def test_two_pages_are_watched_at_once_and_the_fifth_is_told_that_it_is_full(
-    tab: Page, filmed: Browser, served: Served
+    tab: Page, filmed: BrowserContext, served: Served
 ) -> None:
     start(tab)
     for name in ("b", "c", "d"):
@@ -238,7 +238,7 @@ def test_without_a_camera_the_page_says_so(browser: Browser, served: Served) -> 
     chromium.close()
 
 
-def test_a_refused_camera_is_explained(filmed: Browser, served: Served) -> None:
+def test_a_refused_camera_is_explained(filmed: BrowserContext, served: Served) -> None:
     page = filmed.new_page()
     page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }"
@@ -283,10 +283,10 @@ def test_rubbish_from_a_program_is_answered_in_words(served: Served, data: objec
     assert said in json.loads(urllib.request.urlopen(request).read())["error"]
 
 
-def test_the_studio_reads_a_sentence_signed_to_the_camera(filmed: Browser, studio_url: str) -> None:
+def test_the_studio_reads_a_sentence_signed_to_the_camera(filmed: BrowserContext, studio_url: str) -> None:
     """The real recognizer, which has seen neither this signer nor this clip. The clip plays over and over, so a slow
     machine that misses a sign has another go at it."""
-    page = filmed.new_page(viewport={"width": 1280, "height": 1000})
+    page = filmed.new_page()
     page.goto(studio_url)
     page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Start the camera").click()

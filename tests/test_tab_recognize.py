@@ -31,7 +31,7 @@ from studio.jobs import Jobs
 from studio.limits import Limits
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.browser
 
@@ -285,15 +285,25 @@ def test_what_cannot_be_recognized_is_said_in_words(tab: Page, tmp_path: Path) -
     assert "not a video file" in toast(tab, "not a video file")
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def home_url(home: Path) -> Iterator[str]:
+    with serve_studio(home) as url:
+        yield url
+
+
 @pytest.fixture
-def whole(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+def whole(context: BrowserContext, home_url: str) -> Iterator[Page]:
     """The whole studio with the recognizer that it ships."""
-    with serve_studio(tmp_path) as url:
-        opened = browser.new_page(viewport={"width": 1280, "height": 900})
-        opened.goto(url)
-        opened.get_by_role("tab", name="Synthesize").click()
-        yield opened
-        opened.close()
+    opened = context.new_page()
+    opened.goto(home_url)
+    opened.get_by_role("tab", name="Synthesize").click()
+    yield opened
+    opened.close()
 
 
 def test_what_synthesize_made_is_recognized(whole: Page) -> None:
@@ -309,9 +319,9 @@ def test_what_synthesize_made_is_recognized(whole: Page) -> None:
     assert "drawn" in whole.locator("#recognize-about").inner_text()
 
 
-def test_a_model_that_was_trained_is_used(whole: Page, tmp_path: Path) -> None:
+def test_a_model_that_was_trained_is_used(whole: Page, home: Path) -> None:
     """A run as the Train tab makes it; its model is the one that the studio ships."""
-    run = Jobs(tmp_path / "runs").create("four-stage", "demo", {}, tmp_path / "data", "Mine")
+    run = Jobs(home / "runs").create("four-stage", "demo", {}, home / "data", "Mine")
     shutil.copytree(ROOT / "assets" / "four_stage", run.model)
     run.say(state="finished", step=3, steps=3)
     whole.get_by_role("tab", name="Train").click()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_format import Pose
 
-from models.figures import alone
+from models.figures import alone, blank
 from models.files import replacing
 from models.pose.landmarks import BODY, FACE, has_component, seen
 from models.pose.quality import HandQuality, QualityReport, signing_frames
@@ -52,14 +52,8 @@ def quality_png(pose: Pose, report: QualityReport, theme: Theme = "light") -> by
 
     Raises PoseError when the pose has no Holistic body.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     palette = _PALETTES[theme]
-    # The object interface throughout: pyplot would keep the figure.
-    figure = Figure(figsize=(10, 5.6), dpi=100, facecolor=palette.paper)
-    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.06)
-    FigureCanvasAgg(figure)
+    figure = blank((10, 5.6), dpi=100, paper=palette.paper, pads=(0.1, 0.06))
     parts, speed = figure.subplots(2, 1, sharex=True, height_ratios=[1.35, 1])
     _draw_title(figure, report, palette)
     _draw_parts(parts, pose, report, palette)

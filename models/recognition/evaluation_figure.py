@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import SignError
-from models.figures import BLUE, FAINT, INK, PAPER, alone, outline, plain, ramp
+from models.figures import BLUE, FAINT, INK, PAPER, alone, blank, outline, plain, ramp
 from models.files import replacing, safe_name
 from models.recognition.evaluation_report import (
     NOT_MEASURED,
@@ -49,13 +49,7 @@ def write_figure(report: RecognitionReport, path: Path) -> None:
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise SignError(f"{safe_name(path)}: the figure can be a .png or .svg file; choose such a name.")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # The object interface throughout: pyplot would keep the figure.
-    figure = Figure(figsize=(12, 8.2), dpi=100, facecolor=PAPER)
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
-    FigureCanvasAgg(figure)
+    figure = blank((12, 8.2), dpi=100, pads=(0.12, 0.1))
     title = "Evaluation" + (f" of {report.recognizer}" if report.recognizer else "")
     figure.suptitle(plain(title, 110), color=INK, fontsize=14, fontweight="bold", x=0.012, ha="left")
     (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 6])
