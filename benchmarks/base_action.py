@@ -23,17 +23,16 @@ import resource
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import full_size
 import numpy as np
 import psutil
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
+from counting import Alive, fill
+from torch import nn
 
 from models.synthesis.codec import decode, new_codec
 from models.synthesis.config import BaseActionConfig
@@ -64,37 +63,16 @@ def settings(size: str) -> BaseActionConfig:
     return replace(PRESETS[size].model, motion="new")
 
 
-def flat_unet() -> Any:
-    """Stable Diffusion 1.5's UNet, with random weights."""
-    from diffusers import UNet2DConditionModel
-
-    return UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8, sample_size=32)
-
-
-def full_vae() -> Any:
-    """Stable Diffusion 1.5's VAE, with random weights."""
-    from diffusers import AutoencoderKL
-
-    stages = 4
-    return AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512),
-        down_block_types=("DownEncoderBlock2D",) * stages,
-        up_block_types=("UpDecoderBlock2D",) * stages,
-        layers_per_block=2,
-        latent_channels=4,
-    )
-
-
 def model_of(size: str, config: BaseActionConfig) -> BaseAction:
     """Our model, with random weights."""
-    unet = new_unet(config) if size == "demo" else assembled(config, flat_unet())
+    unet = new_unet(config) if size == "demo" else assembled(config, full_size.unet(32))
     nn.init.normal_(unet.conv_out.weight, std=0.01)
     return BaseAction(config, unet, FEATURES[size])
 
 
 def vae_of(size: str, config: BaseActionConfig) -> Any:
     """The decoder of a preset."""
-    return (new_codec(config) if size == "demo" else full_vae()).eval().requires_grad_(False)
+    return (new_codec(config) if size == "demo" else full_size.vae()).eval().requires_grad_(False)
 
 
 def device_() -> torch.device:
@@ -172,7 +150,7 @@ def peer(size: str, frames: int, steps: int) -> dict[str, float]:
         like = dict(new_unet(config).config)
         unet = UNetMotionModel.from_config({**like, "in_channels": config.latents})
     else:
-        unet = UNetMotionModel.from_unet2d(flat_unet())
+        unet = UNetMotionModel.from_unet2d(full_size.unet(32))
     text, tokenizer = text_encoder(int(unet.config.cross_attention_dim))
     # The pipeline asks for an adapter and takes a UNet that has its layers already: this one is never used.
     adapter = MotionAdapter(block_out_channels=(32,), motion_layers_per_block=1, motion_num_attention_heads=4)
@@ -281,33 +259,6 @@ def train(words: str, repeats: int) -> dict[str, float]:
     return {**found, "seconds": found["seconds"] / repeats}
 
 
-class Alive(TorchDispatchMode):
-    """Counts the bytes of all tensors that are alive."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.most = 0
-        self._known: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        tree_map_only(Tensor, self._note, made)
-        return made
-
-    def _note(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, size = id(storage), storage.nbytes()
-        if key not in self._known:
-            self._known.add(key)
-            self.now += size
-            self.most = max(self.most, self.now)
-            weakref.finalize(storage, self._gone, key, size)
-
-    def _gone(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.now -= size
-
-
 def counted(words: str, batch: int) -> dict[str, float]:
     """A step of training, or a look of the sampler, on tensors without content: GB."""
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -321,7 +272,7 @@ def counted(words: str, batch: int) -> dict[str, float]:
     if drawing or config.train == "lora":
         halve_frozen(model)
     with FakeTensorMode(), Alive() as alive:
-        _filled(model)
+        fill(model)
         weights = alive.now
         if drawing:
             with torch.inference_mode():
@@ -347,10 +298,10 @@ def counted_pixels(frames: int) -> dict[str, float]:
         projection_dim=768,
     )
     with torch.device("meta"):
-        nets = nn.ModuleList([full_vae(), CLIPVisionModelWithProjection(large)]).eval().requires_grad_(False)
+        nets = nn.ModuleList([full_size.vae(), CLIPVisionModelWithProjection(large)]).eval().requires_grad_(False)
     side = settings("full").latent_side
     with FakeTensorMode(), Alive() as alive:
-        _filled(nets)
+        fill(nets)
         weights = alive.now
         latents = torch.randn(frames, 4, side, side, requires_grad=True)
         with torch.autocast("cpu", torch.bfloat16):
@@ -358,18 +309,6 @@ def counted_pixels(frames: int) -> dict[str, float]:
             found = embed(nets[1], made)
         (found.float().sum() + made.float().square().sum()).backward()
         return {"weights": weights / GB, "most": alive.most / GB}
-
-
-def _filled(model: nn.Module) -> None:
-    """Parameters and buffers that are there, as far as counting goes, instead of on no device."""
-    for module in model.modules():
-        for name, one in module._parameters.items():
-            if one is not None:
-                new = torch.empty(one.shape, dtype=one.dtype)
-                module._parameters[name] = nn.Parameter(new, requires_grad=one.requires_grad)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = torch.zeros(buffer.shape, dtype=buffer.dtype)
 
 
 def _look(model: BaseAction, batch: int) -> None:

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import full_size
 import numpy as np
 import psutil
 
@@ -74,21 +75,13 @@ def main() -> None:
 def build(folder: Path) -> None:
     """Stable Diffusion 1.5, ControlNet, LCM's LoRA stand-in, the small decoder: full size, random, half floats."""
     import torch
-    from diffusers import AutoencoderKL, AutoencoderTiny, ControlNetModel, DDIMScheduler, StableDiffusionPipeline
-    from diffusers import UNet2DConditionModel as Unet
+    from diffusers import AutoencoderTiny, ControlNetModel, DDIMScheduler, StableDiffusionPipeline
     from safetensors.torch import save_file
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(0)
     half = torch.bfloat16
-    unet = Unet(cross_attention_dim=768, attention_head_dim=8, sample_size=64).to(half)
-    vae = AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512),
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
-        layers_per_block=2,
-        latent_channels=4,
-    ).to(half)
+    unet, vae = full_size.unet(64).to(half), full_size.vae().to(half)
     words = {chr(33 + index): index for index in range(94)} | {"<|startoftext|>": 94, "<|endoftext|>": 95}
     tokenizer = CLIPTokenizer(
         vocab={**words, **{f"{word}</w>": 96 + index for index, word in enumerate(list(words)[:94])}},
