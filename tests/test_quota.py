@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -125,7 +126,7 @@ def test_nothing_runs_while_torch_is_half_imported(monkeypatch: pytest.MonkeyPat
             let_go.set()
             assert [(await run).text for run in runs[1:]] == ["here", "here"]
 
-    monkeypatch.setattr(guard.importlib, "import_module", imported)
+    monkeypatch.setattr(guard, "importlib", SimpleNamespace(import_module=imported))
     asyncio.run(visit())
     assert order[:2] == ["/", "torch"]
     assert sorted(order[2:]) == ["/gradio_api/run/b", "/gradio_api/run/c"]
