@@ -182,3 +182,13 @@ def test_numpy_comes_after_its_threads_were_limited() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert shown.stdout.split() == ["False", "1"]
+
+
+def test_what_is_not_needed_any_more_is_collected_once_the_page_is_served() -> None:
+    code = (
+        "import gc, gradio as gr\nfrom studio.cli.app import serve\n"
+        "gr.Blocks.launch = lambda *_, **__: print('served', gc.isenabled(), gc.get_freeze_count() > 100_000)\n"
+        "serve(port=7860, host=None, language='en', auth_file=None)\nprint('ended', gc.isenabled())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-2:] == ["served True True", "ended True"]

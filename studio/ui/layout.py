@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,8 @@ def launch(
         tools.prepare(login=login is not None)
     serving.keep_files(limits)
     page = serving.queued(build(limits, where), limits)
+    gc.freeze()  # the page stays as long as the server
+    gc.enable()
     page.launch(
         server_name=host,
         server_port=_free_port(port),
