@@ -32,7 +32,7 @@ MOVING = """() => [...document.querySelectorAll('body, body *')].flatMap((one) =
   const style = getComputedStyle(one, part);
   const ms = (times) => Math.max(...times.split(',').map((time) => parseFloat(time) * (/ms$/.test(time) ? 1 : 1000)));
   const animated = style.animationName !== 'none' && ms(style.animationDuration) > 20;
-  return animated || ms(style.transitionDuration) > 20 ? [`${one.tagName}.${one.className} ${part}`] : [];
+  return animated || ms(style.transitionDuration) > 0 ? [`${one.tagName}.${one.className} ${part}`] : [];
 }))"""
 # What axe does not ask for, or not as strictly: pictures have a text, our tables say what their columns are.
 UNSAID = """() => [
@@ -41,9 +41,13 @@ UNSAID = """() => [
     .filter((one) => one.offsetParent && !one.querySelector('th[scope]')),
 ].map((one) => one.outerHTML.slice(0, 200))"""
 SETTLED = """async () => {
-  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));  // what fades has begun to
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
   const ends = (one) => one.playState === 'running' && one.effect?.getComputedTiming().endTime !== Infinity;
-  await Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished));
+  await frame();
+  await frame();  // what fades has begun to
+  for (let fading; (fading = document.getAnimations().filter(ends)).length; await frame()) {
+    await Promise.allSettled(fading.map((one) => one.finished));  // and what inherits its colour begins after it
+  }
 }"""
 
 
