@@ -44,7 +44,7 @@ class Sample:
     """Open ones, without connections."""
     connections: int
     processes: int
-    cameras: int = 0
+    cameras: int
     """Those that are on."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import CHROMIUM, open_chromium, serve_studio
+from serving import CHROMIUM, open_chromium, serve_studio, unvisited
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Request
@@ -87,7 +87,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, studio_url: str) -> Iterator[Page]:
     """The studio's page as a browser shows it that was never there; the test fails when it asked for something of
     another origin, which it does not get, or a script failed."""
-    opened = context.new_page()
+    opened = unvisited(context, studio_url)
     refused: list[str] = []
     broken: list[str] = []
 
@@ -98,9 +98,6 @@ def page(context: BrowserContext, studio_url: str) -> Iterator[Page]:
     # Not `route`, which would have the browser forget what it has loaded; serving.ARGS keep it from other hosts.
     opened.on("request", look)
     opened.on("pageerror", lambda error: broken.append(str(error)))
-    context.new_cdp_session(opened).send(
-        "Storage.clearDataForOrigin", {"origin": studio_url, "storageTypes": "cookies,indexeddb,local_storage"}
-    )
     opened.goto(studio_url)
     opened.get_by_role("button", name="Extract pose").wait_for()
     yield opened

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")
@@ -36,6 +36,14 @@ def open_chromium() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield chromium
         chromium.close()
+
+
+def unvisited(context: BrowserContext, url: str) -> Page:
+    """A new page in a browser that has loaded this site's scripts, and else remembers nothing of it."""
+    page = context.new_page()
+    kept = {"origin": url, "storageTypes": "cookies,indexeddb,local_storage"}
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
+    return page
 
 
 @contextmanager

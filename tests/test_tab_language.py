@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import languages
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from serving import serve_studio
+from serving import serve_studio, unvisited
 
 pytestmark = pytest.mark.browser
 
@@ -46,11 +46,10 @@ def french(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def german(french: BrowserContext, german_url: str) -> Iterator[Page]:
     """The German page in a browser that is set to French."""
-    page = french.new_page()
+    page = unvisited(french, german_url)
     page.goto(german_url)
     page.get_by_role("button", name="Pose auslesen", exact=True).first.wait_for()
     yield page
-    page.evaluate("localStorage.clear()")
     page.close()
 
 

@@ -154,7 +154,7 @@ def launch(
         tools.prepare(login=login is not None)
     serving.keep_files(limits)
     page = serving.queued(build(limits, where), limits)
-    gc.freeze()  # the page stays as long as the server
+    gc.freeze()  # the page stays as long as the server; what comes and goes is looked through again from here on
     gc.enable()
     page.launch(
         server_name=host,
