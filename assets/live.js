@@ -20,6 +20,7 @@ const part = (name) => element.querySelector(`[data-live="${name}"]`);
 const video = part('video'), canvas = part('overlay'), button = part('go'), pen = canvas.getContext('2d');
 const small = document.createElement('canvas'), brush = small.getContext('2d', {alpha: false});
 let run = null; // what belongs to one start of the camera; null while it is off
+let ending = null; // the run whose last sign is still awaited
 
 const say = (name, text) => { const at = part(name); if (at.textContent !== text) at.textContent = text; };
 const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
@@ -31,6 +32,7 @@ function showState(state) {
 }
 
 async function start() {
+  ending = null;
   const mine = run = {token: crypto.randomUUID?.() ?? `${Math.random()}-${performance.now()}`, stream: null,
     inFlight: 0, nextMs: 0, timer: 0, drawnMs: 0, failures: 0, signs: 0, waits: [], works: [], factsMs: 0, opening: null};
   say('error', '');
@@ -72,6 +74,7 @@ async function stop(because = '') {
   const mine = run;
   if (!mine) return;
   run = null;
+  ending = mine;
   release(mine);
   video.srcObject = null;
   pen.clearRect(0, 0, canvas.width, canvas.height);
@@ -81,7 +84,7 @@ async function stop(because = '') {
   showFacts(null);
   try {
     const last = await server.close_camera({token: mine.token});
-    if (last?.num_signs !== undefined && !run) showSigns(mine, last); // a sign that was still being made
+    if (last?.num_signs !== undefined && ending === mine) showSigns(mine, last); // a sign that was still being made
   } catch { /* the studio frees it by itself after a while */ }
 }
 
@@ -226,6 +229,7 @@ function leave() {
 
 button.addEventListener('click', () => (run ? stop() : start()));
 part('clear').addEventListener('click', () => {
+  ending = null;
   part('caption').replaceChildren();
   part('signs').replaceChildren();
   part('empty').hidden = false;

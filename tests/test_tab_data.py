@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_data import TOY
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
 from signing import performed
 from test_jobs import until as waited
 from test_tab_pose import LONG_MS, toast
@@ -54,6 +54,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_skeleton(pose, folder / "clip.mp4", PreviewOptions(longest_side=256, legend=False))
     (folder / "toys.json").write_text(json.dumps({"toys": TOYS}))
     return folder / "toys.json"
+
+
+@pytest.fixture(scope="module")
+def many(source: Path) -> Path:
+    """A list of 41 toys: of a second each, still being made when a slow browser comes to look."""
+    many = source.parent / "many.json"
+    many.write_text(json.dumps({"toys": [["HOUSE", "train", "ana"]] * 40 + [["BAD", "val", "ben"]]}))
+    return many
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +174,9 @@ def browse(page: Page, done: str, gloss: str) -> Locator:
     return cards
 
 
-def test_a_job_is_planned_launched_seen_live_reloaded_stopped_and_goes_on(tab: Page, source: Path, jobs: Jobs) -> None:
+def test_a_job_is_planned_launched_seen_live_reloaded_stopped_and_goes_on(
+    tab: Page, source: Path, many: Path, jobs: Jobs
+) -> None:
     fill(tab, "source", source)
     fill(tab, "out", source.parent / "live")
     tab.click("#data-plan")
@@ -177,8 +187,6 @@ def test_a_job_is_planned_launched_seen_live_reloaded_stopped_and_goes_on(tab: P
     rows = plan.locator("tbody tr").all_inner_texts()
     assert rows == ["Extract\t4\t0\t4\t9.0 MB\t1 h 2 min", "Clean\t4\t0\t4\t–\t–"]
 
-    many = source.parent / "many.json"
-    many.write_text(json.dumps({"toys": [["HOUSE", "train", "ana"]] * 40 + [["BAD", "val", "ben"]]}))
     row = launch(tab, many, "Long <i>one</i>", pause_s="1")
     until(row, "Working")
     assert row.get_by_role("radio").is_checked()
@@ -260,10 +268,10 @@ def test_a_clip_is_taken_out_with_the_keyboard_and_the_lexicon_leaves_it_out(
 
 def glosses_of(page: Page, folder: Path, split: str) -> set[str]:
     """The glosses of the lexicon that the page exports."""
-    page.click("#data-export")
     link = page.locator(f"#data-files a[download$='-{split}.zip']").first
-    link.wait_for(timeout=LONG_MS)
-    page.wait_for_timeout(700)  # the list of files is drawn anew
+    before = link.get_attribute("href") if link.count() else ""
+    page.click("#data-export")
+    expect(link).not_to_have_attribute("href", before or "", timeout=LONG_MS)
     with page.expect_download() as waiting:
         link.click()
     waiting.value.save_as(folder / "lexicon.zip")
@@ -272,8 +280,8 @@ def glosses_of(page: Page, folder: Path, split: str) -> set[str]:
     return {line.split(",")[6] for line in lines}
 
 
-def test_a_second_browser_sees_the_same_job_and_stops_it(tab: Page, studio_url: str, source: Path) -> None:
-    row = launch(tab, source, "Seen twice", pause_s="2")
+def test_a_second_browser_sees_the_same_job_and_stops_it(tab: Page, studio_url: str, many: Path) -> None:
+    row = launch(tab, many, "Seen twice", pause_s="1")
     until(row, "Working")
     other = tab.context.browser.new_page()  # type: ignore[union-attr]
     other.goto(studio_url)

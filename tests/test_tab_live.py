@@ -170,13 +170,14 @@ def test_the_recognizer_is_chosen_for_the_page(tab: Page, served: Served) -> Non
     assert len(set(SAID.pages) - {"None"}) == 1, SAID.pages  # by the camera of the tab, and by Gradio's
 
 
-def test_clear_empties_the_line_and_the_list(tab: Page) -> None:
+def test_clear_empties_the_line_and_the_list(tab: Page, served: Served) -> None:
     start(tab)
     tab.wait_for_selector("[data-live=signs] li", timeout=LONG_MS)
     tab.get_by_role("button", name="Stop the camera").click()
     tab.get_by_text("The camera is off.").wait_for()
-    tab.wait_for_timeout(500)  # the sign that was being made when it stopped
     tab.get_by_role("button", name="Clear").click()
+    assert until(lambda: len(served[1]) == 0, tab), "the session was not freed"
+    tab.wait_for_timeout(500)  # the sign that was being made when it stopped
     assert tab.locator("[data-live=signs] li").count() == 0
     assert tab.locator("[data-live=caption]").inner_text() == ""
     assert tab.get_by_text("None yet.").is_visible()
