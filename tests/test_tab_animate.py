@@ -80,11 +80,10 @@ def test_a_picture_and_glosses_become_that_person_signing(tab: Page, tmp_path: P
     tab.click("#animate-both")
     tab.wait_for_function(
         "[...document.querySelectorAll('#animate-driven video, #animate-video video')]"
-        ".every(clip => !clip.paused || clip.ended)",
-        timeout=15_000,
+        ".every(clip => !clip.paused || clip.ended)"
     )
     tab.click("#animate-to-pose")
-    tab.wait_for_function("document.querySelector('#pose-clip video')?.src?.includes('HELLO')", timeout=15_000)
+    tab.wait_for_function("document.querySelector('#pose-clip video')?.src?.includes('HELLO')")
 
 
 @pytest.mark.slow
@@ -94,7 +93,7 @@ def test_what_synthesize_made_is_animated_and_results_are_kept(page: Page) -> No
     page.click("#synthesize-go")
     page.wait_for_selector("#synthesize-timing table", timeout=LONG_MS)
     page.click("#synthesize-to-animate")
-    page.get_by_label("What the Synthesize tab made").wait_for(timeout=15_000)
+    page.get_by_label("What the Synthesize tab made").wait_for()
     assert page.get_by_label("What the Synthesize tab made").is_checked()
     choose(page, sample_pictures()[1])
     small(page)
@@ -107,7 +106,7 @@ def test_what_synthesize_made_is_animated_and_results_are_kept(page: Page) -> No
     page.locator("#animate-earlier input").wait_for(timeout=LONG_MS)
     page.locator("#animate-earlier input").click()
     page.get_by_role("option", name="YES").click()
-    page.wait_for_function("document.querySelector('#animate-video video')?.src?.includes('YES')", timeout=15_000)
+    page.wait_for_function("document.querySelector('#animate-video video')?.src?.includes('YES')")
 
 
 def test_stopping_keeps_the_frames_and_the_rest_can_be_made(tab: Page) -> None:

@@ -246,7 +246,7 @@ def test_a_refused_camera_is_explained(filmed: BrowserContext, served: Served) -
     )
     page.goto(served[0])
     page.get_by_role("button", name="Start the camera").click()
-    page.get_by_text("may not use the camera").wait_for(timeout=15_000)
+    page.get_by_text("may not use the camera").wait_for()
     assert page.get_by_role("button", name="Start the camera").is_visible()
     assert len(served[1]) == 0
     page.close()

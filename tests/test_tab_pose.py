@@ -90,7 +90,7 @@ def test_stopping_ends_the_run_and_says_that_nothing_was_kept(page: Page, sample
     words = page.locator("#pose-status .words").inner_text()
     assert "frames/s" in words
     page.click("#pose-stop")
-    page.get_by_text("Stopped. Nothing was kept").first.wait_for(timeout=15_000)
+    page.get_by_text("Stopped. Nothing was kept").first.wait_for()
 
 
 def test_several_clips_come_back_as_a_zip_with_a_line_for_the_one_that_failed(

@@ -137,8 +137,8 @@ def test_a_segment_plays_in_the_video_by_mouse_and_by_keyboard(tab: Page, house:
     tab.wait_for_function("document.querySelector('#recognize-video video')?.readyState >= 2", timeout=LONG_MS)
     segments = tab.locator("#recognize-timeline .segment")
     segments.nth(1).click()
-    tab.wait_for_function("document.querySelector('#recognize-video video').currentTime >= 1.3", timeout=15_000)
-    tab.wait_for_function("document.querySelector('#recognize-video video').paused", timeout=15_000)
+    tab.wait_for_function("document.querySelector('#recognize-video video').currentTime >= 1.3")
+    tab.wait_for_function("document.querySelector('#recognize-video video').paused")
     now = "(({currentTime, duration}) => [currentTime, duration])(document.querySelector('#recognize-video video'))"
     stopped, end = tab.evaluate(now)
     assert 1.7 < stopped < end - 0.1, "it plays the segment, and not what comes after"
@@ -150,9 +150,9 @@ def test_a_segment_plays_in_the_video_by_mouse_and_by_keyboard(tab: Page, house:
     tab.keyboard.press("Home")
     assert segments.nth(0).evaluate("one => one === document.activeElement")
     tab.keyboard.press("Enter")
-    tab.wait_for_function("document.querySelector('#recognize-video video').currentTime < 1.2", timeout=15_000)
+    tab.wait_for_function("document.querySelector('#recognize-video video').currentTime < 1.2")
     tab.wait_for_function(
-        "document.querySelector('#recognize-timeline .segment').getAttribute('aria-current') === 'time'", timeout=15_000
+        "document.querySelector('#recognize-timeline .segment').getAttribute('aria-current') === 'time'"
     )
 
 
@@ -209,7 +209,7 @@ def test_a_sign_is_taught_known_at_once_kept_and_deleted(tab: Page, house: Sente
     assert open_lexicon(tmp_path / "signs").glosses == ("MY-SIGN",)
 
     tab.get_by_role("button", name="Delete MY-SIGN").click()
-    tab.get_by_text("MY-SIGN was deleted.").first.wait_for(timeout=15_000)
+    tab.get_by_text("MY-SIGN was deleted.").first.wait_for()
     tab.locator("#teach-zip").wait_for(state="hidden")
     recognize_again = tab.locator("#recognize-status").get_by_text("HELLO MY")
     tab.click("#recognize-go")
@@ -272,7 +272,7 @@ def test_stopping_ends_the_run(tab: Page, sample: Path, tmp_path: Path) -> None:
     tab.wait_for_selector("#recognize-status [role=progressbar]", timeout=LONG_MS)
     tab.wait_for_function("document.querySelector('#recognize-status').innerText.includes('left')", timeout=LONG_MS)
     tab.click("#recognize-stop")
-    tab.locator("#recognize-status").get_by_text("Stopped. Nothing was kept").wait_for(timeout=15_000)
+    tab.locator("#recognize-status").get_by_text("Stopped. Nothing was kept").wait_for()
 
 
 def test_what_cannot_be_recognized_is_said_in_words(tab: Page, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_what_synthesize_made_is_recognized(whole: Page) -> None:
     whole.click("#synthesize-go")
     whole.wait_for_selector("#synthesize-timing table", timeout=LONG_MS)
     whole.click("#synthesize-to-recognize")
-    whole.wait_for_function("document.querySelector('#recognize-clip video')?.src?.includes('signing')", timeout=15_000)
+    whole.wait_for_function("document.querySelector('#recognize-clip video')?.src?.includes('signing')")
     recognize(whole)
     assert "HOUSE" in whole.locator("#recognize-status").inner_text()
     assert "drawn" in whole.locator("#recognize-about").inner_text()

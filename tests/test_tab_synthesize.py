@@ -61,7 +61,7 @@ def test_text_becomes_a_gloss_line_a_video_a_pose_and_captions(tab: Page, tmp_pa
     assert "J-O" in captions
 
     tab.click("#synthesize-to-pose")
-    tab.wait_for_function("document.querySelector('#pose-clip video')?.src?.includes('signing')", timeout=15_000)
+    tab.wait_for_function("document.querySelector('#pose-clip video')?.src?.includes('signing')")
 
 
 def test_chips_move_remove_and_keep_the_keyboard_where_it_is(tab: Page) -> None:
@@ -69,7 +69,7 @@ def test_chips_move_remove_and_keep_the_keyboard_where_it_is(tab: Page) -> None:
     tab.locator("#synthesize-chips li", has_text="YES").nth(1).wait_for()
     tab.get_by_label("Move HELLO later").press("Enter")
     wait_for_line(tab, "YES HELLO YES")
-    tab.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Move HELLO later'", timeout=5000)
+    tab.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Move HELLO later'")
     tab.locator("#synthesize-chips li").nth(0).get_by_label("Remove YES").click()
     wait_for_line(tab, "HELLO YES")
 
@@ -116,7 +116,7 @@ def test_a_sign_of_ones_own_is_added_from_a_clip_and_used(page: Page, short: Pat
     page.get_by_text("Add to the lexicon").click()
     page.locator("#add-gloss textarea, #add-gloss input").fill("my-sign")
     page.click("#add-go")
-    page.get_by_text("MY-SIGN can be used in Synthesize").first.wait_for(timeout=20_000)
+    page.get_by_text("MY-SIGN can be used in Synthesize").first.wait_for()
     page.get_by_role("tab", name="Synthesize").click()
     page.locator(LINE).fill("HELLO MY-SIGN")
     make(page)
