@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import SAMPLES
 from four_stage_toy import untrained_run
-from serving import ROOT, serve_studio
+from serving import ROOT, serve_studio, unvisited
 from test_recognizing import Scripted
 from test_tab_pose import LONG_MS, toast
 
@@ -299,7 +299,7 @@ def home_url(home: Path) -> Iterator[str]:
 @pytest.fixture
 def whole(context: BrowserContext, home_url: str) -> Iterator[Page]:
     """The whole studio with the recognizer that it ships."""
-    opened = context.new_page()
+    opened = unvisited(context, home_url)
     opened.goto(home_url)
     opened.get_by_role("tab", name="Synthesize").click()
     yield opened
