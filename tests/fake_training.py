@@ -20,11 +20,12 @@ def main() -> None:
     config = run.config()["config"]
     if config.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with jobs.claimed(run), jobs.turn(run):
-            train(run, config)
-    except Cancelled:
-        run.say(state="stopped")
+    with jobs.claimed(run):
+        try:
+            with jobs.turn(run):
+                train(run, config)
+        except Cancelled:
+            run.say(state="stopped")  # while its process is still that of the run
 
 
 def train(run: Run, config: dict) -> None:
