@@ -56,14 +56,14 @@ class Storage:
             if entry.name.startswith(PAGE) or entry.name in self.kept:
                 continue
             path = Path(entry.path)
+            folders = [one for one in _folders(path) if _changed_before(last, one)]  # deleting their files changes them
             for file in _files(path) if entry.is_dir(follow_symlinks=False) else [path]:
                 with suppress(OSError):
                     if file.lstat().st_ctime < last:
                         file.unlink()
-            for folder in _folders(path):
+            for folder in folders:
                 with suppress(OSError):  # one that is not empty stays
-                    if folder.lstat().st_mtime < last:
-                        folder.rmdir()
+                    folder.rmdir()
 
     def close(self) -> None:
         """Delete everything."""
@@ -119,6 +119,13 @@ def _ours(path: Path, is_kind: object) -> bool:
     except OSError:
         return False
     return is_kind(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())  # type: ignore[operator]
+
+
+def _changed_before(last: float, folder: Path) -> bool:
+    try:
+        return folder.lstat().st_mtime < last
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
