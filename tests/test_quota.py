@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
 
 from studio.limits import Limits
 from studio.ui import guard, serving, sessions
@@ -96,40 +93,6 @@ def test_many_at_once_are_counted_too() -> None:
     joining: list[tuple[str, Any]] = [("here", "one")] * 2
     assert opened._busy(joining, "here", "one") is not None
     assert opened._busy(joining, "here", "other") is None
-
-
-@pytest.mark.parametrize("broken", [False, True])
-def test_nothing_runs_while_torch_is_half_imported(monkeypatch: pytest.MonkeyPatch, broken: bool) -> None:
-    """Scipy looks into a torch that is being imported by another thread, and fails for what is not there yet."""
-    begun, let_go, order = threading.Event(), threading.Event(), []
-
-    def imported(name: str) -> None:
-        begun.set()
-        assert let_go.wait(30)
-        order.append(name)
-        if broken:
-            raise OSError("libcudart is missing")
-
-    async def app(scope: guard.Scope, receive: guard.Receive, send: guard.Send) -> None:
-        order.append(scope["path"])
-        await PlainTextResponse("here")(scope, receive, send)
-
-    async def visit() -> None:
-        transport = httpx.ASGITransport(guard.Guard(app, limits=LIMITS, login=False))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            assert (await client.get("/")).text == "here"
-            runs = [asyncio.create_task(client.post(f"/gradio_api/run/{name}")) for name in "abc"]
-            assert await asyncio.to_thread(begun.wait, 30)
-            runs[0].cancel()
-            await asyncio.wait(runs[:1])
-            assert order == ["/"]
-            let_go.set()
-            assert [(await run).text for run in runs[1:]] == ["here", "here"]
-
-    monkeypatch.setattr(guard, "importlib", SimpleNamespace(import_module=imported))
-    asyncio.run(visit())
-    assert order[:2] == ["/", "torch"]
-    assert sorted(order[2:]) == ["/gradio_api/run/b", "/gradio_api/run/c"]
 
 
 def test_an_upload_says_how_large_it_is(client: httpx.Client) -> None:

@@ -8,8 +8,6 @@ A refusal is one sentence; Gradio's page shows it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import importlib
 import json
 import re
 import threading
@@ -25,7 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from models.errors import SignError
 from studio.limits import Limits
 from studio.texts import text
-from studio.ui import sessions
+from studio.ui import sessions, torch_first
 from studio.ui.events import WORK
 
 Scope = MutableMapping[str, Any]
@@ -62,7 +60,6 @@ class Guard:
         self._wrong = _Recent(ATTEMPTS_S)
         self._arriving = 0
         self._joining: list[tuple[str, Any]] = []
-        self._torch: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +68,7 @@ class Guard:
         request, path = Request(scope), _path(scope)
         send = _with_headers(path, send)
         if path == "/":
-            self._torch_comes()  # while the browser loads the page
+            torch_first.begin()  # while the browser loads the page
         if _OFF.match(path):
             await _refusal(404, text("The studio does not offer this."))(scope, receive, send)
         elif self._login and not _OPEN.fullmatch(path) and not _known(request):
@@ -88,12 +85,6 @@ class Guard:
             await self._log_in(request, receive, send)
         else:
             await self._ask(request, receive, send)
-
-    def _torch_comes(self) -> asyncio.Task[None]:
-        """Import torch, once, before anything runs: scipy, used meanwhile, fails over the half of it that is there."""
-        if self._torch is None:
-            self._torch = asyncio.create_task(asyncio.to_thread(_import_torch))
-        return self._torch
 
     async def _upload(self, request: Request, receive: Receive, send: Send) -> None:
         """Let an upload pass when there is room for it."""
@@ -145,7 +136,6 @@ class Guard:
 
     async def _ask(self, request: Request, receive: Receive, send: Send) -> None:
         """Let a request pass that is small enough, names no link or file of others, and fills no queue."""
-        await asyncio.shield(self._torch_comes())  # for the others it goes on when this one gives up
         body = await _body(request, receive)
         if body is None:
             words = text("This is more than {most} MB.", most=MAX_BODY_BYTES // 1024 // 1024)
@@ -264,11 +254,6 @@ class _Recent:
                 amounts.popleft()
             if not amounts:
                 del self._amounts[name]
-
-
-def _import_torch() -> None:
-    with contextlib.suppress(Exception):  # what needs it will say so
-        importlib.import_module("torch")
 
 
 def _known(request: Request) -> bool:

@@ -17,7 +17,7 @@ from studio import memory
 from studio.limits import Limits
 from studio.passwords import Login
 from studio.texts import text
-from studio.ui import sessions
+from studio.ui import sessions, torch_first
 from studio.ui.guard import Guard
 
 FILES = "GRADIO_TEMP_DIR"
@@ -37,11 +37,14 @@ def keep_files(limits: Limits) -> None:
 
 
 def queued(page: gr.Blocks, limits: Limits) -> gr.Blocks:
-    """The page, which is built now, with its queue.
+    """The page, which is built now, with its queue; whatever its functions do, they do when torch is there.
 
     The guard counts the runs; Gradio's own bound is for all that is short as well.
     """
     sessions.keep_what_is_here()
+    for event in page.fns.values():
+        if event.fn is not None:
+            event.fn = torch_first.waiting(event.fn)
     return page.queue(
         max_size=4 * limits.queue_length,
         default_concurrency_limit=limits.concurrent_runs,

@@ -22,6 +22,7 @@ from models.recognition.results import RecognizedSegment, Recognizer
 from studio.cameras import MAX_CAMERAS, CameraOff, Cameras, read_picture
 from studio.limits import Limits
 from studio.texts import later, text
+from studio.ui import torch_first
 from studio.ui.errors import user_errors
 
 SCRIPT = Path(__file__).resolve().parents[3] / "assets" / "live.js"
@@ -199,6 +200,7 @@ def _fallback(cameras: Cameras, recognizer: Callable[[gr.Request], Recognizer]) 
 
 def _answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What the script gets: `off` when the camera has to be opened again, `error` with a sentence for the user."""
+    torch_first.wait()  # it is no event of the page, for which serving.queued sees to that
     try:
         return work()
     except CameraOff as error:
