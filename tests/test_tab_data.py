@@ -269,9 +269,9 @@ def test_a_clip_is_taken_out_with_the_keyboard_and_the_lexicon_leaves_it_out(
 def glosses_of(page: Page, folder: Path, split: str) -> set[str]:
     """The glosses of the lexicon that the page exports."""
     link = page.locator(f"#data-files a[download$='-{split}.zip']").first
-    before = link.get_attribute("href") if link.count() else ""
+    before = (link.get_attribute("href") or "") if link.count() else ""
     page.click("#data-export")
-    expect(link).not_to_have_attribute("href", before or "", timeout=LONG_MS)
+    expect(link).not_to_have_attribute("href", before, timeout=LONG_MS)
     with page.expect_download() as waiting:
         link.click()
     waiting.value.save_as(folder / "lexicon.zip")

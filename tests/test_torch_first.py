@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -74,7 +75,7 @@ def test_what_runs_waits_until_torch_is_there(let_go: threading.Event) -> None:
             threads.submit(lambda: list(long(2))),
             threads.submit(live._answer, lambda: {"seen": 3}),
         ]
-        threading.Event().wait(0.3)
+        time.sleep(0.3)
         assert not any(one.done() for one in asked)
         let_go.set()
         assert [one.result(30) for one in asked] == [1, [2, 3], {"seen": 3}]
